@@ -8,6 +8,7 @@ const CORE = [
   'doctor',
   'documents',
   'types',
+  'drift',
   'tenant',
   'commands',
   'query',

@@ -224,6 +224,13 @@ export { rehearseSeeds, rehearseWrite } from './core/commands/rehearse-data-chan
 export { typesOfMigrations, type TypesOfMigrationsOptions } from './core/types/types-of-migrations.ts';
 export { typesOfTenant } from './core/types/types-of-tenant.ts';
 
+// Tenants whose schema differs from what the migrations make
+export { findDrift, type Drift, type DriftOptions } from './core/drift/find-drift.ts';
+export { showDrift, type TenantDrift } from './core/drift/show-drift.ts';
+export { dumpSchema, type DumpOptions } from './core/drift/dump-schema.ts';
+export type { Cohort, Lead } from './core/drift/cohort.ts';
+export type { ShapeDifference } from './core/shape/compare-shapes.ts';
+
 // The state of the fleet
 export { fleetStatus } from './core/fleet/status.ts';
 export { fleetSnapshot, type FleetSnapshot, type SnapshotOptions } from './core/fleet/snapshot.ts';

@@ -72,6 +72,9 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'exec --write --file reset.sql --resume latest',
     'exec --write --batch --file backfill.sql --rate 5000',
   ],
+  drift: ['drift', 'drift --check', 'drift --reference org_acme'],
+  'drift show': ['drift show org_acme'],
+  'schema dump': ['schema dump --out schema.sql', 'schema dump --check schema.sql'],
   types: ['types --out src/database.ts', 'types --out src/database.ts --check'],
   each: [
     'each -- node scripts/reindex.js',

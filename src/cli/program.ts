@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { addDoctor } from './commands/doctor.ts';
+import { addDrift } from './commands/drift.ts';
 import { addEach } from './commands/each.ts';
 import { addExec } from './commands/exec.ts';
 import { addGrant } from './commands/grant.ts';
@@ -13,6 +14,7 @@ import { addPsql } from './commands/psql.ts';
 import { addResolve } from './commands/resolve.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addRuns } from './commands/runs.ts';
+import { addSchema } from './commands/schema.ts';
 import { addStatus } from './commands/status.ts';
 import { addSeed } from './commands/seed.ts';
 import { addTenant } from './commands/tenant.ts';
@@ -34,6 +36,8 @@ const COMMANDS = [
   addExec,
   addEach,
   addPsql,
+  addDrift,
+  addSchema,
   addTypes,
   addGrant,
   addHistory,

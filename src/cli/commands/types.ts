@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { messageOf, TenantctlError } from '../../errors.ts';
-import { readTextFile } from '../../text-file.ts';
+import { TenantctlError } from '../../errors.ts';
 import { shellWord } from '../../wording.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
+import { readGenerated } from '../run/generated-file.ts';
 import { createProgress } from '../terminal/progress.ts';
 
 interface TypesFlags {
@@ -36,7 +35,7 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
     return { document: { types } };
   }
   const path = resolve(context.folder, out);
-  const before = readTypesFile(path);
+  const before = readGenerated(path, 'Name a file for the types.');
   const hint = `Run tenantctl types --out ${shellWord(out)}, and commit the file.`;
   if (check && before === undefined)
     throw new TenantctlError('CHECK_FAILED', `${out} does not exist.`, { hint });
@@ -55,17 +54,6 @@ async function typesCommand(context: Context, flags: TypesFlags): Promise<Comman
     error:
       changed && check ? new TenantctlError('CHECK_FAILED', `${out} has other types.`, { hint }) : undefined,
   };
-}
-
-/** With the line ends that tenantctl writes; undefined if there is no such file. @throws TenantctlError FILE_UNUSABLE */
-function readTypesFile(path: string): string | undefined {
-  try {
-    return readTextFile(path).replaceAll('\r\n', '\n');
-  } catch (cause) {
-    if (!existsSync(path)) return undefined;
-    const hint = 'Name a file for the types.';
-    throw new TenantctlError('FILE_UNUSABLE', `${path} ${messageOf(cause)}.`, { hint, cause });
-  }
 }
 
 async function readTypes(context: Context, { tenant }: TypesFlags): Promise<string> {

@@ -2,6 +2,7 @@ export { renderBackupPlan, renderBackups, renderVerified } from './backup.ts';
 export { renderAdoptions, renderCandidates } from './adoption.ts';
 export { renderClone, renderPlannedClone } from './clone.ts';
 export { renderDiagnosis } from './doctor.ts';
+export { renderDrift, renderTenantDrift } from './drift.ts';
 export { renderFleet, renderMaster, renderUpToDate } from './fleet.ts';
 export { renderGrant, renderGrantPlan } from './grant.ts';
 export { renderProvision } from './provision.ts';

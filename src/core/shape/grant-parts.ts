@@ -8,30 +8,33 @@ function roleName(oid: string): string {
 /**
  * What was granted, and what of the default rights was revoked, for each object and role
  * (https://www.postgresql.org/docs/current/ddl-priv.html). Who granted it is left out.
- * @param from SQL that selects target, for_role, columns (or ''), acl, and base, the default rights
+ * @param from SQL that selects target, columns (or ''), acl, and base, the default rights
  */
 function changedRights(from: string): string {
   const changes = (sign: string, some: string, others: string) =>
     `SELECT '${sign}' AS sign, e.grantee, e.privilege_type, e.is_grantable FROM aclexplode(${some}) e
      EXCEPT SELECT '${sign}', e.grantee, e.privilege_type, e.is_grantable FROM aclexplode(${others}) e`;
   return `space s CROSS JOIN LATERAL (
-      SELECT o.target, o.for_role, o.columns, e.sign, e.grantee, e.is_grantable,
-        string_agg(e.privilege_type || o.columns, ', ' ORDER BY e.privilege_type) AS rights
+      SELECT o.target, o.columns, e.sign, e.grantee, e.is_grantable,
+        string_agg(DISTINCT e.privilege_type || o.columns, ', ') AS rights
       FROM (${from}) o CROSS JOIN LATERAL (${changes('+', 'o.acl', 'o.base')} UNION ALL ${changes('-', 'o.base', 'o.acl')}) e
       WHERE o.acl IS NOT NULL
-      GROUP BY o.target, o.for_role, o.columns, e.sign, e.grantee, e.is_grantable) g`;
+      GROUP BY o.target, o.columns, e.sign, e.grantee, e.is_grantable) g`;
 }
 
-const GRANTS = `SELECT CASE WHEN r.relkind = 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || r.name AS target, NULL::oid AS for_role, '' AS columns,
+const GRANTS = `SELECT CASE WHEN r.relkind = 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || r.name AS target, '' AS columns,
       r.relacl AS acl, acldefault(CASE WHEN r.relkind = 'S' THEN 's'::"char" ELSE 'r'::"char" END, r.relowner) AS base FROM rels r
-    UNION ALL SELECT 'TABLE ' || a.rel, NULL, ' (' || a.name || ')', a.attacl, acldefault('c', a.relowner) FROM atts a
-    UNION ALL SELECT CASE f.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || f.name, NULL, '', f.proacl, acldefault('f', f.proowner) FROM functions f
-    UNION ALL SELECT 'TYPE ' || y.name, NULL, '', y.typacl, acldefault('T', y.typowner) FROM types y
-    UNION ALL SELECT 'SCHEMA tenant_schema', NULL, '', n.nspacl, acldefault('n', n.nspowner) FROM space n`;
+    UNION ALL SELECT 'TABLE ' || a.rel, ' (' || a.name || ')', a.attacl, acldefault('c', a.relowner) FROM atts a
+    UNION ALL SELECT CASE f.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || f.name, '', f.proacl, acldefault('f', f.proowner) FROM functions f
+    UNION ALL SELECT 'TYPE ' || y.name, '', y.typacl, acldefault('T', y.typowner) FROM types y
+    UNION ALL SELECT 'SCHEMA tenant_schema', '', n.nspacl, acldefault('n', n.nspowner) FROM space n`;
 
-/** acldefault of a column is empty, in the form that aclexplode takes. */
+/**
+ * Whose later objects they are for is left out: the owner's and the login role's, as `grant application` makes them.
+ * acldefault of a column is empty, in the form that aclexplode takes.
+ */
 const DEFAULTS = `SELECT CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' ELSE 'TYPES' END AS target,
-      d.defaclrole AS for_role, '' AS columns, d.defaclacl AS acl, acldefault('c', d.defaclrole) AS base
+      '' AS columns, d.defaclacl AS acl, acldefault('c', d.defaclrole) AS base
     FROM space n JOIN pg_default_acl d ON d.defaclnamespace = n.oid`;
 
 const OPTION = `CASE WHEN g.is_grantable AND g.sign = '+' THEN ' WITH GRANT OPTION' ELSE '' END`;
@@ -48,8 +51,8 @@ export const GRANT_PARTS: readonly Part[] = [
   },
   {
     kind: `'default privileges'`,
-    name: `'on ' || g.target || ' by ' || ${roleName('g.for_role')} || ${TO}`,
-    sql: `'ALTER DEFAULT PRIVILEGES FOR ROLE ' || ${roleName('g.for_role')} || ' IN SCHEMA tenant_schema ' || ${STATEMENT}`,
+    name: `'on ' || g.target || ${TO}`,
+    sql: `'ALTER DEFAULT PRIVILEGES IN SCHEMA tenant_schema ' || ${STATEMENT}`,
     from: changedRights(DEFAULTS),
   },
 ];

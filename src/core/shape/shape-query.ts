@@ -123,9 +123,6 @@ function sources(names: Names, serverMajor: number, schema: string): string {
     functions AS MATERIALIZED (
       SELECT f.oid, f.proname, f.prokind, f.proowner, f.proacl, f.proparallel, f.oid::regprocedure::text AS name,
         CASE f.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END AS word
-      FROM members m JOIN pg_proc f ON f.oid = m.objid WHERE m.classid = 'pg_proc'::regclass
-        AND f.oid NOT IN (
-          SELECT t.tgfoid FROM members h JOIN pg_class c ON c.oid = h.objid AND c.relname IN (${history})
-            JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = '${HISTORY_TRIGGER}'
-          WHERE h.classid = 'pg_class'::regclass))`;
+      FROM members m JOIN pg_proc f ON f.oid = m.objid AND NOT starts_with(f.proname, '${HISTORY_TRIGGER}_')
+      WHERE m.classid = 'pg_proc'::regclass)`;
 }

@@ -189,7 +189,10 @@ function failed(error: TenantctlError): Failure<never> {
 }
 
 /** The folder with the migrations of a build alone, in their order; or why it has not all of them. Pure. */
-function namedOnly({ folder, migrations }: Build): MigrationFolder | TenantctlError {
+export function namedOnly({
+  folder,
+  migrations,
+}: Pick<Build, 'folder' | 'migrations'>): MigrationFolder | TenantctlError {
   const byStem = new Map(folder.files.map((file) => [file.stem, file]));
   const files: MigrationFile[] = [];
   const missing: string[] = [];

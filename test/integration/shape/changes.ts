@@ -193,6 +193,6 @@ export const CHANGES: readonly Change[] = [
   one('REVOKE INSERT ON users FROM CURRENT_USER', 'extra grant on TABLE users from tenant_owner'),
   one(
     'ALTER DEFAULT PRIVILEGES IN SCHEMA shaped GRANT SELECT ON TABLES TO PUBLIC',
-    'extra default privileges on TABLES by tenant_owner to PUBLIC',
+    'extra default privileges on TABLES to PUBLIC',
   ),
 ];

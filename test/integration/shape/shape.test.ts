@@ -2,6 +2,7 @@ import { expect, inject, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { compareShapes } from '../../../src/core/shape/compare-shapes.ts';
 import { readShape, readShapes } from '../../../src/core/shape/read-shapes.ts';
+import { renderShape } from '../../../src/core/shape/render-shape.ts';
 import type { Shape } from '../../../src/core/shape/shape.ts';
 import type { Database } from '../../../src/db/database.ts';
 import { withTransaction } from '../../../src/db/transaction.ts';
@@ -73,4 +74,19 @@ test('tenants that the same migrations made have the same digest', async () => {
   expect(b?.objects).toEqual(a?.objects);
   expect(b?.digest).toBe(a?.digest);
   expect(a?.objects.map(({ name }) => name)).toContain('notes.id');
+});
+
+test('a schema that its dump has made has the same shape', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  await server.query(createShaped('shaped'));
+  const [original] = await allShapes(database, 'shaped');
+  if (original === undefined) throw new Error('no shape');
+  const dump = renderShape(original);
+  await server.query(`${dump}; RESET search_path; RESET check_function_bodies`);
+  const [copy] = await allShapes(database, 'tenant_schema');
+  if (copy === undefined) throw new Error('no copy');
+  expect(compareShapes(original, copy)).toEqual([]);
+  expect(copy.digest).toBe(original.digest);
+  expect(renderShape(copy)).toBe(dump);
 });

@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest';
+import { grantApplication } from '../../../src/core/commands/grant-application.ts';
+import { dumpSchema } from '../../../src/core/drift/dump-schema.ts';
+import { findDrift, type Drift, type DriftOptions } from '../../../src/core/drift/find-drift.ts';
+import { showDrift } from '../../../src/core/drift/show-drift.ts';
+import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { createFleet, type TestFleet } from '../../support/fleet.ts';
+import { createTable, knexMigration, usualProject } from '../../support/project.ts';
+
+const OUTSIDE = 'export const config = { transaction: false };';
+
+/** With migrations that cannot run in a transaction as they are. */
+async function fleetOf(...organizations: string[]): Promise<TestFleet> {
+  const project = await usualProject({
+    'migrations/tenants/20250101000003_concurrently.sql':
+      '-- migrate:up transaction:false\nCREATE INDEX CONCURRENTLY by_id ON tags (id);\n-- migrate:down\n',
+    'migrations/tenants/20250101000004_also.js': knexMigration(
+      `await knex.raw('CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS also ON notes (id DESC)');`,
+      '',
+      OUTSIDE,
+    ),
+  });
+  return createFleet(organizations, { project });
+}
+
+function drift({ database, project }: TestFleet, options: Partial<DriftOptions> = {}): Promise<Drift> {
+  return findDrift(database, { tenantFolder: project.tenants, ...options });
+}
+
+/** Outcome and organizations of each cohort. */
+function cohorts({ cohorts }: Drift): string[] {
+  return cohorts.map(
+    ({ outcome, tenants }) => `${outcome} ${tenants.map((each) => each.clerkOrgId).join(' ')}`,
+  );
+}
+
+test('tenants fall into cohorts, each compared with what the migrations make', async () => {
+  const fleet = await fleetOf('org_a', 'org_b', 'org_c', 'org_d');
+  const { query, database } = fleet;
+  const [a, b, c] = ['org_a', 'org_b', 'org_c'].map(schemaNameFor);
+  await query('CREATE ROLE app_of_drift');
+  await grantApplication(database, 'app_of_drift');
+  const { totals } = await drift(fleet);
+  expect(totals).toEqual({ selected: 4, alike: 4, differing: 0, notCompared: 0, failed: 0 });
+  await query(`ALTER TABLE ${b}.notes ADD body text; DROP INDEX ${b}.by_id;
+    CREATE FUNCTION ${c}.spy() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM ${a}.notes'`);
+  await query('GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO app_of_drift');
+  const before = await query('SELECT count(*) FROM pg_namespace');
+  const found = await drift(fleet);
+  expect(cohorts(found)).toEqual(['differs org_b', 'differs org_c', 'alike org_a org_d']);
+  expect(found.cohorts[0]).toMatchObject({
+    version: '20250101000004_also.js',
+    pending: [],
+    leads: [],
+    differenceCount: 2,
+    differences: [
+      { kind: 'index', name: 'by_id', difference: 'missing' },
+      { kind: 'column', name: 'notes.body', difference: 'extra' },
+    ],
+  });
+  expect(found.cohorts[1]?.leads).toEqual([{ kind: 'function', name: 'spy()', schema: a }]);
+  expect(await query('SELECT count(*) FROM pg_namespace')).toEqual(before);
+  // A tenant as the reference.
+  const byTenant = await drift(fleet, { reference: 'org_b', tenants: ['org_a', 'org_b'] });
+  expect(cohorts(byTenant)).toEqual(['differs org_a', 'alike org_b']);
+  const { diff, differences } = await showDrift(database, 'org_b', { tenantFolder: fleet.project.tenants });
+  expect(differences).toHaveLength(2);
+  expect(diff.split('\n').filter((line) => /^[-+](?![-+])/.test(line))).toEqual([
+    '-  id integer NOT NULL',
+    '+  id integer NOT NULL,',
+    '+  body text',
+    '-CREATE INDEX by_id ON tags USING btree (id);',
+    '-',
+  ]);
+  await query('DROP OWNED BY app_of_drift; DROP ROLE app_of_drift');
+});
+
+test('a tenant that is behind, or whose migrations came in another order, is no drift', async () => {
+  const fleet = await fleetOf('org_a', 'org_b', 'org_c');
+  const { project, database } = fleet;
+  await fleet.add('20250101000007_two.sql', createTable('two').replace('(id', '(b int, id'));
+  await fleet.migrate({ tenants: ['org_b'] });
+  await fleet.add(
+    '20250101000006_one.sql',
+    '-- migrate:up\nALTER TABLE notes ADD one int;\n-- migrate:down\n',
+  );
+  await fleet.add(
+    '20250101000008_late.sql',
+    '-- migrate:up\nALTER TABLE notes ADD late int;\n-- migrate:down\n',
+  );
+  await fleet.migrate({ tenants: ['org_c'] });
+  await project.write(
+    'migrations/tenants/20250101000005_early.sql',
+    '-- migrate:up\nALTER TABLE notes ADD early int;\n-- migrate:down\n',
+  );
+  await fleet.migrate({ tenants: ['org_b', 'org_c'], allowOutOfOrder: true });
+  const found = await drift(fleet);
+  expect(cohorts(found).toSorted()).toEqual(['alike org_a', 'alike org_b', 'alike org_c']);
+  expect(found.cohorts.flatMap(({ pending }) => pending)).toHaveLength(4);
+  // What cannot be built at an old version is not compared; at the newest it is an error.
+  await project.write(
+    'migrations/tenants/20250101000009_vacuum.sql',
+    '-- migrate:up transaction:false\nVACUUM notes;\n-- migrate:down\n',
+  );
+  await fleet.migrate({ tenants: ['org_c'] });
+  await expect(drift(fleet)).rejects.toMatchObject({
+    code: 'REFERENCE_FAILED',
+    migration: '20250101000009_vacuum.sql',
+    hint: expect.stringContaining('--reference <org>') as string,
+  });
+  const byTenant = await drift(fleet, { reference: 'org_c' });
+  expect(cohorts(byTenant)).toEqual(['not-compared org_a', 'not-compared org_b', 'alike org_c']);
+  expect(await dumpSchema(database, { tenantFolder: project.tenants, tenant: 'org_c' })).toContain(
+    'late integer',
+  );
+});
