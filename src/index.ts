@@ -262,6 +262,7 @@ export { initProject, type InitOptions, type InitResult } from './core/files/sca
 
 // The JSON documents of the commands (docs/json.md)
 export type { DocumentBase } from './core/documents/document.ts';
+export { driftDocument, type CohortDocument, type DriftDocument } from './core/documents/drift-document.ts';
 export { fleetDocument, masterDocument, provisionDocument } from './core/documents/migrate-document.ts';
 export type {
   FleetDocument,

@@ -1,6 +1,5 @@
 import type { Cohort } from '../drift/cohort.ts';
 import type { Drift } from '../drift/find-drift.ts';
-import type { TenantDrift } from '../drift/show-drift.ts';
 import type { ErrorReport } from '../../errors.ts';
 
 export interface CohortDocument extends Omit<Cohort, 'tenants'> {
@@ -35,6 +34,3 @@ export function driftDocument({ cohorts, failed, ...rest }: Drift, all: boolean)
     })),
   };
 }
-
-/** `drift show`. */
-export type TenantDriftDocument = TenantDrift;
