@@ -53,7 +53,7 @@ export interface Assignment {
   readonly closing?: readonly string[];
   /** The verb that this is part of: its own intent is no reason to refuse the tenant. */
   readonly verb?: LongVerb | undefined;
-  /** The tenantctl schema exists, so intents can be stored. */
+  /** The schema tenantctl exists, so intents can be stored. */
   readonly hasState: boolean;
   /** Both history tables existed at planning time: read them in the round trip that takes the lock. */
   readonly hasTables?: boolean | undefined;

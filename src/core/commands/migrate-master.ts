@@ -41,7 +41,7 @@ export interface MasterResult {
   readonly notices?: readonly MigrationNotice[];
 }
 
-/** Updates the tenantctl schema, then applies the pending master migrations. @throws TenantctlError */
+/** Updates the schema tenantctl, then applies the pending master migrations. @throws TenantctlError */
 export function migrateMaster(database: Database, options: MigrateMasterOptions): Promise<MasterResult> {
   return inRun(database, 'migrate master', options, endingOf, async (run) => {
     if (run.options.changeNames === true) await changeNames(database);

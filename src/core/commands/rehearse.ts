@@ -156,7 +156,7 @@ interface Surroundings {
   readonly tenants?: readonly string[];
 }
 
-/** Tries the master plan, then the tenants' plans, with the current tenantctl schema, and rolls back. */
+/** Tries the master plan, then the tenants' plans, with the current schema tenantctl, and rolls back. */
 export async function rehearse(
   context: RunContext,
   direction: Direction,

@@ -29,7 +29,7 @@ export interface RegistryFacts {
   /** Columns that need a unique index but have none. */
   readonly notUnique: readonly string[];
   readonly masterHistory: History;
-  /** 0 if there is no tenantctl schema. */
+  /** 0 if there is no schema tenantctl. */
   readonly stateVersion: number;
   /** What differs in the schema tenantctl from what this version makes; empty for another version. */
   readonly foreignParts: readonly string[];

@@ -3,6 +3,7 @@ import { TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import { tenantState } from '../fleet/tenant-state.ts';
 import { checkCall } from '../options/check-call.ts';
+import { checkOptions } from '../options/check-options.ts';
 import { readTenantFolder } from '../plan/plan-folder.ts';
 import { createRunContext } from '../run/run-context.ts';
 import { compareShapes, type ShapeDifference } from '../shape/compare-shapes.ts';
@@ -36,6 +37,7 @@ export async function showDrift(
   name: string,
   given: Omit<DriftOptions, 'tenants' | 'include' | 'observe'>,
 ): Promise<TenantDrift> {
+  checkOptions({ name }, 'name');
   const options = checkCall(database, given, 'tenantFolder');
   const { reference: named = MIGRATIONS } = options;
   const context = createRunContext(database, options);

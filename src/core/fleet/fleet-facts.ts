@@ -33,7 +33,7 @@ export type StampedTenant = RegisteredTenant & Omit<TenantGroup, 'key' | 'count'
 export interface Scope {
   /** Read the registry's timestamps, which requires reading whole rows. */
   readonly withTimes?: boolean | undefined;
-  /** 0 if there is no tenantctl schema. */
+  /** 0 if there is no schema tenantctl. */
   readonly stateVersion: number;
   readonly memory: Memory;
   readonly shared: SharedSchemas;

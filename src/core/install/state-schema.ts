@@ -109,7 +109,7 @@ function viewsAndRoutines(names: Names): string[] {
 export const STATE_VERSION = UPGRADES.length;
 
 /**
- * Creates or upgrades the tenantctl schema in an open transaction.
+ * Creates or upgrades the schema tenantctl in an open transaction.
  * @throws TenantctlError STATE_NEWER if a newer tenantctl has used the database; NAMES_DIFFER
  */
 export async function upgradeState(client: PoolClient, names: Names, from: number): Promise<void> {
@@ -182,7 +182,7 @@ export async function ensureState(
   observe({ type: 'warning', message });
 }
 
-/** Every command that changes tenants starts here: upgrades the tenantctl schema, updates its tenants' names. */
+/** Every command that changes tenants starts here: upgrades the schema tenantctl, updates its tenants' names. */
 export async function prepareState(database: Database, facts: StateFacts, observe: Observer): Promise<void> {
   await ensureState(database, facts, observe);
   for (const tenant of await followRegistry(database)) {

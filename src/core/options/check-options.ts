@@ -55,6 +55,8 @@ const RULES = {
     'runLabel',
     'atLeast',
     'text',
+    'reference',
+    'tenant',
   ),
   ...all(TEXTS, 'organizationIds', 'names', 'tenants', 'settings', 'allowOutside', 'only', 'hooksFiles'),
   ...all(

@@ -57,7 +57,7 @@ export function recordBackup(schema: string, run: number | undefined, backup: Ba
   ];
 }
 
-/** The latest backups of a tenant, newest first. Empty if the tenantctl schema has no such table yet. */
+/** The latest backups of a tenant, newest first. Empty if the schema tenantctl has no such table yet. */
 export async function readBackups(database: Database, schema: string, most: number): Promise<BackupRecord[]> {
   const { rows: found } = await database.query<{ there: boolean }>(
     `SELECT to_regclass('tenantctl.backups') IS NOT NULL AS there`,

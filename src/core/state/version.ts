@@ -23,7 +23,7 @@ export const VERB_INTENTS_SINCE = 16;
 /** The first version with tombstones (src/core/state/tombstones.ts). */
 export const TOMBSTONES_SINCE = 18;
 
-/** 0 if there is no tenantctl schema. @throws TenantctlError NAMES_DIFFER */
+/** 0 if there is no schema tenantctl. @throws TenantctlError NAMES_DIFFER */
 export async function readStateVersion(database: Database): Promise<number> {
   try {
     return await readVersion(database, database.names);

@@ -32,7 +32,7 @@ function problemWith(words: readonly string[]): string | undefined {
     return isMistake && !VERBS.includes(first) ? `no command: ${first}` : undefined;
   }
   const verb = findCommand(command, rest[0] ?? '');
-  const isGroup = command.commands.length > 0 && command.name() !== 'runs';
+  const isGroup = command.commands.length > 0 && !['runs', 'drift'].includes(command.name());
   if (isGroup && rest[0] === ANY) return undefined;
   if (isGroup && verb === undefined) return `no command: ${first} ${rest[0]}`;
   const problems = rest.flatMap((word) => flagProblem(verb ?? command, word) ?? []);

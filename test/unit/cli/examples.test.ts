@@ -29,7 +29,7 @@ function leavesOf(command: Command, prefix: string): string[] {
   return command.commands.flatMap((each) => {
     const name = `${prefix}${each.name()}`;
     const isAlias = ['up', 'ls'].includes(name) || (prefix !== '' && each.name() === 'help');
-    const own = !isAlias && (name === 'runs' || each.commands.length === 0) ? [name] : [];
+    const own = !isAlias && (name === 'runs' || name === 'drift' || each.commands.length === 0) ? [name] : [];
     return [...own, ...leavesOf(each, `${name} `)];
   });
 }

@@ -11,7 +11,7 @@ test.for([
   ['runs shwo', 'Did you mean show?'],
   // The word of another level.
   ['provision org_1', 'Did you mean tenantctl tenant provision?'],
-  ['show', 'Did you mean one of tenantctl tenant show, tenantctl runs show?'],
+  ['show', 'Did you mean one of tenantctl tenant show, tenantctl drift show, tenantctl runs show?'],
   ['tenant migrate', 'Did you mean tenantctl migrate?'],
   // As a script of package.json is named.
   ['migrate:master', 'Did you mean tenantctl migrate master?'],
