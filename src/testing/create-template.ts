@@ -8,7 +8,7 @@ import { openTestServer } from './test-server.ts';
 /** A project's template databases, and what tests get from them. */
 export interface Template {
   /**
-   * A database of its own, with the shared tables and tenants: a copy of a template, in some 30 ms. Each list of
+   * A database of its own, with the shared tables and tenants: a copy of a template, in some 30 ms if fsync is off. Each list of
    * tenants has a template, which is made when the list is used for the first time.
    * @param options.tenants organizations; those of createTemplate if absent
    */
