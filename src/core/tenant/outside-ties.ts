@@ -17,6 +17,8 @@ interface Tie {
 export interface OutsideTies {
   /** How many objects DROP SCHEMA ... CASCADE would drop. It locks each of them. */
   readonly objects: number;
+  /** How many locks the server has room for, of all sessions. */
+  readonly capacity: number;
   readonly ties: readonly Tie[];
   /** Objects of others, described by PostgreSQL, that CASCADE would drop: views, columns, functions ... */
   readonly dependents: readonly string[];
@@ -96,6 +98,7 @@ const SELECT_TIES = `
     UNION SELECT format('ALTER TABLE %s NO INHERIT %s', own, parent), format('ALTER TABLE %s INHERIT %s', own, parent) FROM parents WHERE NOT relispartition
   )
   SELECT (SELECT count(DISTINCT (classid, objid))::int FROM located) AS objects,
+    current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) AS capacity,
     (SELECT coalesce(jsonb_agg(t ORDER BY t.remove), '[]') FROM ties t) AS ties,
     ARRAY(SELECT DISTINCT CASE WHEN v.oid IS NULL THEN pg_describe_object(l.classid, l.objid, l.objsubid)
                                ELSE pg_describe_object('pg_class'::regclass, v.oid, 0) END FROM located l

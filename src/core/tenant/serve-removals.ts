@@ -4,7 +4,9 @@ import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Outcome } from '../serve/work.ts';
-import { giveBack, removeTenant, type Removal, type Removed } from './remove-tenant.ts';
+import { giveBack } from './give-back.ts';
+import { removeTenant } from './remove-tenant.ts';
+import type { Removal, Removed } from './removal-step.ts';
 import {
   REMOVED,
   REMOVED_BEFORE,
@@ -73,7 +75,8 @@ export async function serveRemovals(
   const command = { command: `tenant ${verb}`, direction: 'down', areStanding: true } as const;
   await recordFailures(database, run, command, failures);
   for (const message of context.warnings) observe({ type: 'warning', message });
-  return outcomes.map(toResult);
+  const order = new Map(tenants.map((tenant, index) => [tenant.schema, index]));
+  return outcomes.map(toResult).toSorted((a, b) => (order.get(a.schema) ?? 0) - (order.get(b.schema) ?? 0));
 }
 
 async function giveBackTo(

@@ -66,8 +66,8 @@ test('without a backup nothing goes: a folder that cannot be written, a tenant t
   });
   const { tenants } = await dropTenants(database, ['org_a', 'org_b'], { backupFolder: folder });
   expect(tenants).toMatchObject([
-    { clerkOrgId: 'org_b', outcome: 'dropped' },
     { clerkOrgId: 'org_a', outcome: 'failed', error: { code: 'CONTENT_UNSUPPORTED' } },
+    { clerkOrgId: 'org_b', outcome: 'dropped' },
   ]);
   expect(await statuses(fleet)).toEqual({ org_a: 'ACTIVE' });
   expect(await query(`SELECT FROM pg_constraint WHERE confrelid = 'plans'::regclass`)).toHaveLength(1);
@@ -78,3 +78,24 @@ test('without a backup nothing goes: a folder that cannot be written, a tenant t
     code: 'TENANT_NOT_ACTIVE',
   });
 });
+
+test('a schema with more objects than the server has room for locks is dropped in parts, after one backup', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { database, query } = fleet;
+  const [{ capacity } = { capacity: 0 }] = await query<{ capacity: number }>(
+    `SELECT current_setting('max_locks_per_transaction')::int * current_setting('max_connections')::int AS capacity`,
+  );
+  // A table with a key is five objects.
+  const count = Math.ceil(capacity / 8);
+  await query(
+    `DO $$ BEGIN FOR n IN 1 .. ${count} LOOP EXECUTE format('CREATE TABLE ${A}.t%s (id int PRIMARY KEY)', n); END LOOP; END $$`,
+  );
+  await query(`INSERT INTO ${A}.t1 VALUES (1)`);
+  const folder = await createFolder();
+  const { outcome, backupFile = '' } = await dropTenant(database, 'org_a', { backupFolder: folder });
+  expect(outcome).toBe('dropped');
+  expect((await verifyBackup(backupFile)).manifest.content.tables.length).toBeGreaterThan(count);
+  expect(await readdir(folder)).toHaveLength(1);
+  expect(await query(`SELECT FROM pg_namespace WHERE nspname LIKE 't%'`)).toHaveLength(1);
+  expect(await readDropped(database)).toMatchObject([{ clerkOrgId: 'org_a', backupFile }]);
+}, 60_000);

@@ -35,11 +35,11 @@ test('while tenants are dropped, no query of another tenant waits longer than th
 
   const pool = new Pool({ connectionString: testDatabase.url, max: 12 });
   onTestFinished(() => pool.end());
-  let isOver = false;
+  const over = new AbortController();
   const waits: number[] = [];
   /** Joins its own table with a shared one, writes a row with a foreign key, and now and then keeps its transaction open. */
   const work = async (lane: number) => {
-    for (let turn = lane; !isOver; turn += 12) {
+    for (let turn = lane; !over.signal.aborted; turn += 12) {
       const schema = schemaNameFor(`org_${2 + (turn % OTHERS)}`);
       const nth = turn % 25;
       const client = await pool.connect();
@@ -65,7 +65,7 @@ test('while tenants are dropped, no query of another tenant waits longer than th
     lockTimeoutMs: LOCK_TIMEOUT_MS,
     retries: 20,
   });
-  isOver = true;
+  over.abort();
   await Promise.all(lanes);
 
   expect(tenants.map(({ outcome }) => outcome)).toEqual(['dropped', 'dropped']);
