@@ -34,7 +34,9 @@ test('tenant drop names what goes, refuses without a confirmation, backs up, and
   );
   const shown = await run('show', 'org_a');
   expect(shown.exitCode).toBe(1);
-  expect(shown.stderr).toMatch(/The tenant "org_a" was dropped at 20[^→]*→ Its backup: \/.*\.tar/);
+  expect(shown.stderr).toMatch(
+    /The tenant "org_a" was dropped at 20[^→]*→ To restore it: tenantctl tenant restore \/.*\.tar/,
+  );
   expect((await run('drop', 'org_a', '--yes')).stdout).toContain(
     'org_a is dropped already; nothing was changed',
   );

@@ -1,7 +1,7 @@
 import { identifier, literal, readable } from '../../db/sql.ts';
 import { adoptCommand, provisionCommand, tenantCommand } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
-import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
+import { registrySql } from '../registry/registry-sql.ts';
 import { failed, ok, warning, type CheckTable, type Verdict } from './check.ts';
 import { takeOver } from './ownership.ts';
 import type { TenantView } from './registry-facts.ts';
@@ -69,14 +69,14 @@ function refusedSchemas({ names, tenants }: TenantView): Verdict {
   );
 }
 
-function missingSchemas({ names, tenants }: TenantView): Verdict {
+function missingSchemas({ tenants }: TenantView): Verdict {
   const missing = tenants.filter((tenant) => lacksSchema(tenant) && refusedSchema(tenant) === undefined);
   if (missing.length === 0) return ok('none: every ACTIVE tenant has its schema');
   const ids = missing.slice(0, HANDLED).map(({ clerkOrgId }) => clerkOrgId);
   return failed(
     `${counted(missing.length, 'tenant')} without a schema: ${listed(missing.map(({ clerkOrgId, schema }) => `${clerkOrgId} (${schema})`))}`,
-    `Restore the schema from a backup. To start again with an empty one, give the row the ${names.columns.status} ${writtenStatus(names, 'FAILED')}, and then: ${provisionCommand(ids)}. ` +
-      `If the tenant is gone for good: ${tenantCommand('suspend', ids)}${leftOver(missing.length, '#')}`,
+    `Restore the schema from a backup. To start again with empty ones: ${tenantCommand('drop', ids)} and then: ${provisionCommand(ids)}. ` +
+      `To keep the rows without schemas: ${tenantCommand('suspend', ids)}${leftOver(missing.length, '#')}`,
     'SCHEMA_MISSING',
   );
 }

@@ -98,10 +98,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
   'tenant backup': 'A backup changes no tenant: delete its file.',
-  'tenant drop':
-    'A dropped tenant is in the backup that was made first: tenantctl tenant list --dropped names it.',
-  'tenant archive': 'An ARCHIVED tenant is in the backup that was made first.',
   'tenant clone': 'tenantctl tenant drop <org> drops a tenant.',
+  'tenant drop':
+    'tenantctl tenant restore <file> brings a tenant back from its backup; tenantctl tenant list --dropped names the file.',
+  'tenant archive': 'tenantctl tenant unarchive <org> brings a tenant back.',
   'grant application': 'tenantctl grant application <role> --revoke takes the rights back.',
   'seed tenants': 'What a seed has written, SQL undoes: tenantctl exec --write.',
   exec: 'What SQL has written, other SQL undoes: tenantctl exec --write.',

@@ -27,8 +27,8 @@ function wayOut(tenant: string, status: string): string | undefined {
   if (!STATUSES.some((word) => word === status))
     return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=...|${status}`;
   if (status === 'SUSPENDED') return `To resume it: ${tenantCommand('resume', [tenant])}`;
-  if (status === 'ACTIVE') return undefined;
-  return 'tenantctl changes no tenant with this status.';
+  if (status === 'ARCHIVED') return `To bring it back: ${tenantCommand('unarchive', [tenant])}`;
+  return undefined;
 }
 
 export function provisionCommand(organizationIds: readonly string[]): string {
@@ -37,7 +37,7 @@ export function provisionCommand(organizationIds: readonly string[]): string {
 
 /** For a shell. `--` protects ids that start with a dash. */
 export function tenantCommand(
-  verb: 'provision' | 'suspend' | 'resume' | 'unarchive',
+  verb: 'provision' | 'suspend' | 'resume' | 'unarchive' | 'drop',
   organizationIds: readonly string[],
 ): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names, type TenantStatus } from '../../names.ts';
 import type { RegisteredTenant } from './registry.ts';
-import { adoptCommand } from './not-active.ts';
+import { adoptCommand, provisionCommand, tenantCommand } from './not-active.ts';
 import { writtenStatus } from './registry-sql.ts';
 import { SYSTEM_SCHEMA } from './schema-name.ts';
 
@@ -92,7 +92,7 @@ export function withoutSchema(names: Names, tenant: string, status: string): Ten
   const [begun, failed] = [writtenStatus(names, 'PROVISIONING'), writtenStatus(names, 'FAILED')];
   if (status === 'ACTIVE') {
     const message = `The row of "${tenant}" has no schema name, and its status is ${status}.`;
-    const hint = `If it has a schema, write its name into the row. To create an empty one, give the row the ${names.columns.status} ${failed} and provision again.`;
+    const hint = `If it has a schema, write its name into the row. To create an empty one: ${tenantCommand('drop', [tenant])} and then: ${provisionCommand([tenant])}`;
     return refused('SCHEMA_MISSING', tenant, message, hint);
   }
   return refused(

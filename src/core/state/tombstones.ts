@@ -1,6 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
+import { shellWord } from '../../wording.ts';
 import { tenantId } from './tenant-ids.ts';
 import { TOMBSTONES_SINCE } from './version.ts';
 
@@ -78,7 +79,7 @@ export function tenantDropped({ clerkOrgId: tenant, droppedAt, backupFile }: Tom
   const hint =
     backupFile === null
       ? 'No backup was made then. tenantctl tenant list --dropped shows all that were dropped.'
-      : `Its backup: ${backupFile}`;
+      : `To restore it: tenantctl tenant restore ${shellWord(backupFile)}`;
   return new TenantctlError(
     'TENANT_UNKNOWN',
     `The tenant "${tenant}" was dropped at ${droppedAt.toISOString()}.`,

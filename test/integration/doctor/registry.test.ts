@@ -70,7 +70,7 @@ describe('schemas and rows', () => {
     const check = line(await examine(project, database.settings), 'missing-schemas');
     expect(check).toMatchObject({ status: 'failed', code: 'SCHEMA_MISSING' });
     expect(remedyOf(check)).toContain(`tenantctl tenant provision 'o'\\''rg 1'`);
-    expect(remedyOf(check)).toContain(`give the row the status 'FAILED'`);
+    expect(remedyOf(check)).toContain('tenantctl tenant drop ');
     await database.query(`UPDATE tenants SET status = 'FAILED'`);
     expect(await provision(ORG)).toEqual(['provisioned']);
     expect(failures(await examine(project, database.settings))).toEqual([]);
