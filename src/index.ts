@@ -116,6 +116,7 @@ export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant
 export type { BackupResult, Backups } from './core/tenant/backup-result.ts';
 export { planBackups, type BackupPlan, type PlannedBackup } from './core/tenant/plan-backups.ts';
 export { verifyBackup, type BackupInput, type VerifiedBackup } from './core/backup/read-backup.ts';
+export type { BackupRecord } from './core/state/backups.ts';
 export type { Manifest } from './core/backup/manifest.ts';
 export {
   compareWithBackup,

@@ -69,6 +69,9 @@ function listTenants(context: Context, { status, dropped }: ListFlags): Promise<
   });
 }
 
+/** The latest ones. */
+const SHOWN_BACKUPS = 5;
+
 function showTenant(
   context: Context,
   _flags: object,
@@ -77,6 +80,7 @@ function showTenant(
   return context.withDatabase(undefined, async (database, settings, _observe, core) => {
     const { tenants: tenantFolder, repeatable: repeatableFolder } = settings.folders;
     const state = await core.tenantState(database, name, { tenantFolder, repeatableFolder });
+    const backups = await core.readBackups(database, state.tenant.schema, SHOWN_BACKUPS);
     return {
       document: {
         tenant: {
@@ -84,9 +88,10 @@ function showTenant(
           owner: state.tenant.owner,
           ...tenantStateDocument(state),
           history: state.history.entries,
+          backups,
         },
       },
-      text: ({ renderTenant }, look) => renderTenant(state, look),
+      text: ({ renderTenant }, look) => renderTenant(state, backups, look),
     };
   });
 }

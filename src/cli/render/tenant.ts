@@ -1,7 +1,9 @@
 import type { TenantState } from '../../core/fleet/tenant-state.ts';
 import type { RegisteredTenant } from '../../core/registry/registry.ts';
 import { resolutionHint } from '../../core/state/resolution-commands.ts';
+import type { BackupRecord } from '../../core/state/backups.ts';
 import { secondOf } from '../../wording.ts';
+import { bytesText } from './bytes.ts';
 import type { Look } from './look.ts';
 import { renderTable } from './table.ts';
 import { wrap } from './wrap.ts';
@@ -32,7 +34,11 @@ export function renderRegistry(
 /** Width of the titles. */
 const TITLE = 14;
 
-export async function renderTenant(state: TenantState, look: Look): Promise<string> {
+export async function renderTenant(
+  state: TenantState,
+  backups: readonly BackupRecord[],
+  look: Look,
+): Promise<string> {
   const { paint, marks } = look;
   const { tenant, history, pending, attention, lastError, interrupted, invalidIndexes } = state;
   // A hint is not wrapped: half a command could be pasted.
@@ -56,6 +62,7 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
     ]),
     ['Last failure', lastError && paint.red(wrap(lastError.message, TITLE, look))],
     ['', arrow(lastError?.hint)],
+    ...backups.map((backup, index) => [index === 0 ? 'Backups' : '', backupLine(backup)] as const),
   ];
   const known = facts.filter((fact): fact is readonly [string, string] => typeof fact[1] === 'string');
   const migrations = [
@@ -70,4 +77,8 @@ export async function renderTenant(state: TenantState, look: Look): Promise<stri
     ([title, value]) => title.padEnd(TITLE) + value.replaceAll(/\n(?! )/g, `\n${' '.repeat(TITLE)}`),
   );
   return `${lines.join('\n')}\n\n${list}`;
+}
+
+function backupLine({ file, bytes, madeAt }: BackupRecord): string {
+  return `${madeAt}  ${file ?? 'to a stream'} (${bytesText(bytes)})`;
 }

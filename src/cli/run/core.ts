@@ -51,6 +51,7 @@ export { readAdoptionCandidates } from '../../core/tenant/adoption-candidates.ts
 export { parseAdoptions } from '../../core/tenant/parse-adoptions.ts';
 export { archiveTenants, planArchive } from '../../core/tenant/archive.ts';
 export { dropTenants, forgetTenants, planDrop, readDropped } from '../../core/tenant/drop.ts';
+export { readBackups } from '../../core/state/backups.ts';
 export { parseOrganizations } from '../../core/tenant/parse-organizations.ts';
 export { cloneTenant, planClone } from '../../core/tenant/clone.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';

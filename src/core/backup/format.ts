@@ -8,7 +8,7 @@ export const MANIFEST = 'manifest.json.gz';
 export const TRAILER = 'end.json';
 
 /** Bytes of COPY data in one entry, except in a table's last. */
-export const PART_BYTES = 1 << 18;
+export const PART_BYTES = 1 << 17;
 
 /** Most bytes that a reader takes into memory for an entry, whatever its header says. */
 export const MAX_ENTRY = { json: 1 << 16, part: PART_BYTES + (1 << 16), manifest: 1 << 26 } as const;

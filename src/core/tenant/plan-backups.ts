@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { readSchemaSizes } from '../fleet/schema-sizes.ts';
 import { checkCall } from '../options/check-call.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
+import { lockTableOf } from '../target/history.ts';
 import { selectBackups } from './backup.ts';
 import type { Backups, BackupResult } from './backup-result.ts';
 
@@ -38,8 +39,8 @@ export async function planBackups(
   const { rows } = await database.query<{ schema: string; tables: number; rows: string }>(
     `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(greatest(c.reltuples, 0))::bigint AS rows
      FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
-     WHERE n.nspname = ANY ($1::name[]) GROUP BY 1`,
-    [schemas],
+     WHERE n.nspname = ANY ($1::name[]) AND c.relname <> $2 GROUP BY 1`,
+    [schemas, lockTableOf(database.names.tenantHistory)],
   );
   const estimates = new Map(rows.map((row) => [row.schema, row]));
   const planned = tasks.map(({ clerkOrgId, schema }) => {
