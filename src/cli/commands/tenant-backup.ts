@@ -32,11 +32,12 @@ async function backUp(
   flags: BackupFlags,
   names: readonly string[],
 ): Promise<CommandResult> {
-  if (flags.all === names.length > 0)
+  const { all = false } = flags;
+  if (all === names.length > 0)
     throw new TenantctlError('USAGE', 'Name the tenants to back up, or give --all; not both.', {
       hint: 'tenantctl tenant backup --help shows how to call it.',
     });
-  const tenants = flags.all === true ? undefined : names;
+  const tenants = all ? undefined : names;
   if (flags.dryRun === true) return planOf(context, tenants);
   if (flags.out === '-') return backUpToStdout(context, flags, names);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
