@@ -5,6 +5,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { readShapes } from '../../../src/core/shape/read-shapes.ts';
 import { archiveTenants } from '../../../src/core/tenant/archive.ts';
 import { backupTenants } from '../../../src/core/tenant/backup.ts';
+import { cloneTenant } from '../../../src/core/tenant/clone.ts';
 import { provisionTenant } from '../../../src/core/tenant/provision.ts';
 import { renameTenant } from '../../../src/core/tenant/rename.ts';
 import { restoreTenant } from '../../../src/core/tenant/restore.ts';
@@ -73,6 +74,10 @@ const WAYS: Readonly<Record<string, Way>> = {
     const { folder } = await createProject();
     const { tenants } = await backupTenants(database, { tenants: [org], directory: folder });
     await restoreTenant(database, tenants[0]?.file ?? '', { as: next, folder: project.tenants });
+    return next;
+  },
+  async clone({ database, project }, org, next) {
+    await cloneTenant(database, org, next, { folder: project.tenants });
     return next;
   },
   async 'archive and unarchive'({ database, project }, org) {
