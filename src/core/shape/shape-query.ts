@@ -12,7 +12,8 @@ import { TABLE_PARTS } from './table-parts.ts';
 import { typeParts } from './type-parts.ts';
 
 /**
- * SQL for the statements that create the objects of a schema: kind, name, sql, table, place.
+ * SQL for the statements that create the objects of a schema: kind, name, sql, table, place. The row of the schema itself
+ * has no statement: it says that an empty schema exists.
  *
  * The query itself is planned once, under the search path of its session. When it runs, it first sets the search path
  * to the schema alone, so that PostgreSQL's functions print names of the schema without it. pg_catalog is searched
@@ -33,7 +34,7 @@ export function shapeQuery(names: Names, serverMajor: number, schema: string): s
   return `WITH ${sources(names, serverMajor, schema)},
     made AS MATERIALIZED (${parts.map(selectPart).join('\n UNION ALL ')}),
     further AS (${[...ABOUT, ...GRANT_PARTS].map(selectPart).join('\n UNION ALL ')})
-    SELECT kind, name, sql, "table", place FROM made WHERE sql IS NOT NULL
+    SELECT kind, name, sql, "table", place FROM made WHERE sql IS NOT NULL OR kind = 'schema'
     UNION ALL SELECT kind, name, sql, "table", place FROM further`;
 }
 

@@ -68,6 +68,16 @@ test('the name of the schema is not part of its shape', async () => {
   expect(JSON.stringify(first.objects)).not.toMatch(/tid_/);
 });
 
+test('an empty schema has a shape, and an absent one has none', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  await server.query('CREATE SCHEMA empty');
+  const shapes = await allShapes(database, 'empty', 'absent');
+  expect(shapes.map(({ schema, objects }) => ({ schema, objects }))).toEqual([
+    { schema: 'empty', objects: [] },
+  ]);
+});
+
 test('tenants that the same migrations made have the same digest', async () => {
   const { database } = await createFleet(['org_a', 'org_b']);
   const [a, b] = await allShapes(database, schemaNameFor('org_a'), schemaNameFor('org_b'));
