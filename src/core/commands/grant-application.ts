@@ -3,30 +3,27 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import type { TenantctlError } from '../../errors.ts';
-import { startStopwatch } from '../../stopwatch.ts';
 import { ensureState, readState } from '../install/state-schema.ts';
 import { recordFailures } from '../ledger/failures.ts';
-import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
-import { observeRun, silent, type Observer } from '../report/event.ts';
+import type { Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
 import { givenRegistryRights, givenRights, missingRegistryRights } from '../roles/application-rights.ts';
-import { createLanes, type Concurrency } from '../run/lanes.ts';
-import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { createLanes } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
+import { inVerbRun, type FleetVerbOptions } from './in-verb-run.ts';
 import { readGrantPlan, type GrantPlan } from './plan-grant.ts';
 import { mayNotGrant } from './grant-errors.ts';
 import { tryUnderLock } from './try-under-lock.ts';
 
-export interface GrantApplicationOptions extends Omit<RunOptions, 'tenantRole' | 'recordings'> {
+export interface GrantApplicationOptions extends Omit<FleetVerbOptions, 'tenantRole'> {
   /** Takes back what was given, and forgets the role. */
   readonly revoke?: boolean | undefined;
-  /** Tenants in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 /** How it ended for one tenant. */
@@ -71,31 +68,19 @@ export async function grantApplication(
   given: GrantApplicationOptions = {},
 ): Promise<GrantApplicationResult> {
   checkOptions({ role }, 'role');
-  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
-  const { revoke } = options;
-  const facts = {
-    command: 'grant application' as const,
-    options: { role, revoke },
-    label,
-    keep,
-    observe: heard,
-  };
-  const grant = async (run: RecordedRun): Promise<GrantApplicationResult> => {
-    const elapsedMs = startStopwatch();
-    const observe = observeRun(heard, run);
+  const options = checkCall(database, given);
+  const { revoke, concurrency } = options;
+  const call = { command: 'grant application', options, asked: { role, revoke }, endingOf } as const;
+  return inVerbRun<GrantApplicationResult>(database, call, async ({ context, run, observe, elapsedMs }) => {
     await ensureState(database, await readState(database), observe);
     const registry = await readGrantPlan(database, role, { revoke });
     await run.begin([]);
     await changeRegistry(database, registry);
     // After the role is remembered: a tenant that is provisioned meanwhile gets its rights here, or there.
     const plan = await readGrantPlan(database, role, { revoke });
-    const tenants = await serveGrants(createRunContext(database, options, run), plan, {
-      observe,
-      concurrency: options.concurrency,
-    });
+    const tenants = await serveGrants(context, plan, { observe, concurrency });
     return resultOf(plan, tenants, elapsedMs());
-  };
-  return withRun(database, facts, grant, endingOf);
+  });
 }
 
 /** Remembers or forgets the role, with its rights on the registry, in one transaction. */

@@ -14,7 +14,7 @@ import {
   type MigrationFolder,
 } from '../files/source.ts';
 import { ensureState, prepareState, readState } from '../install/state-schema.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
@@ -243,14 +243,6 @@ function resultOf(
 }
 
 /** Pure. */
-function endingOf({ tenants, interrupted: isInterrupted }: Marks): RunEnding {
-  const count = (one: MarkResult['outcome']) => tenants.filter(({ outcome }) => outcome === one).length;
-  const totals = {
-    selected: tenants.length,
-    upToDate: count('unchanged'),
-    changed: count('marked'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : isInterrupted ? 'interrupted' : 'done', totals };
+function endingOf({ tenants }: Marks): RunEnding {
+  return endingOfOutcomes(tenants, { changed: ['marked'], upToDate: ['unchanged'] });
 }

@@ -37,7 +37,7 @@ export function provisionCommand(organizationIds: readonly string[]): string {
 
 /** For a shell. `--` protects ids that start with a dash. */
 export function tenantCommand(
-  verb: 'provision' | 'suspend' | 'resume' | 'unarchive' | 'drop',
+  verb: 'provision' | 'show' | 'suspend' | 'resume' | 'unarchive' | 'drop',
   organizationIds: readonly string[],
 ): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';

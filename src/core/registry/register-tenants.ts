@@ -89,7 +89,8 @@ async function registerAll(
   return all.map((one) => {
     const { clerkOrgId, schema } = one;
     const written = spelling.get(clerkOrgId);
-    if (written !== undefined) return refusedRegistration(clerkOrgId, misspelt(clerkOrgId, written));
+    if (written !== undefined)
+      return refusedRegistration(clerkOrgId, misspelt(clerkOrgId, written, `Provision "${written}".`));
     const own = byId.get(clerkOrgId);
     const unusable = own && whyUnusable(own);
     if (own !== undefined && own.schema !== '' && unusable === undefined)

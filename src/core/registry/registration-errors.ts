@@ -38,9 +38,31 @@ export function refusedSchema({
   return refused('SCHEMA_NAME_TAKEN', tenant, message, hint);
 }
 
-export function misspelt(tenant: string, written: string): TenantctlError {
-  const message = `The registry writes the organization "${tenant}" as "${written}".`;
-  return refused('ORGANIZATION_ID_INVALID', tenant, message, `Provision "${written}".`);
+/**
+ * @param written what the registry makes of the organization id
+ * @param hint how to name it
+ * @param tenant whom the error is about
+ */
+export function misspelt(
+  clerkOrgId: string,
+  written: string,
+  hint: string,
+  tenant = clerkOrgId,
+): TenantctlError {
+  const message = `The registry writes the organization "${clerkOrgId}" as "${written}".`;
+  return refused('ORGANIZATION_ID_INVALID', tenant, message, hint);
+}
+
+/** @param schema empty if it is not known @param tenant whom the error is about */
+export function tenantExists(
+  clerkOrgId: string,
+  schema: string,
+  hint: string,
+  tenant = clerkOrgId,
+): TenantctlError {
+  const where = schema === '' ? '' : `, with the schema ${schema}`;
+  const message = `The tenant "${clerkOrgId}" exists already${where}. Nothing was changed.`;
+  return refused('TENANT_EXISTS', tenant, message, hint);
 }
 
 export function refusedRow(names: Names, tenant: string, thrown: unknown): TenantctlError {

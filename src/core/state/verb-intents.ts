@@ -5,8 +5,7 @@ import { AT_WORK } from './run-at-work.ts';
 import { tenantId } from './tenant-ids.ts';
 
 /** What takes more than one transaction for one tenant. */
-const LONG_VERBS = ['drop', 'archive', 'unarchive', 'restore', 'clone', 'rename', 'adopt'] as const;
-export type LongVerb = (typeof LONG_VERBS)[number];
+export type LongVerb = 'drop' | 'archive' | 'unarchive' | 'restore' | 'clone';
 
 /** A verb that has begun for a tenant and has not ended. No other verb but `drop` may touch the tenant. */
 export interface VerbIntent {
@@ -58,6 +57,12 @@ const AS_JSON = `jsonb_build_object('clerkOrgId', coalesce(k.clerk_org_id, ''), 
 export function selectVerbIntent(schema: string): string {
   return `(SELECT ${AS_JSON} FROM tenantctl.verb_intents i JOIN tenantctl.tenants k ON k.id = i.tenant
            WHERE k.schema_name = ${literal(schema)} AND k.gone_at IS NULL)`;
+}
+
+/** SQL that tests whether a tenant's verb belongs to another run, which is still at work. @param run this one */
+export function isAtWorkElsewhere(schema: string, run: number | undefined): string {
+  return `EXISTS (SELECT FROM tenantctl.verb_intents i JOIN tenantctl.runs r ON r.id = i.run
+                  WHERE i.tenant = ${tenantId(schema)} AND r.id IS DISTINCT FROM ${run ?? 'NULL'} AND ${AT_WORK})`;
 }
 
 /** SQL for all of them whose runs are not at work any more, by `schema`. */

@@ -2,7 +2,7 @@ import { literal, readable } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
 import type { AdoptFacts } from '../registry/adopt-row.ts';
-import { refusedSchema, taken } from '../registry/registration-errors.ts';
+import { misspelt, refusedSchema, taken, tenantExists } from '../registry/registration-errors.ts';
 import { registrySql, writtenStatus } from '../registry/registry-sql.ts';
 import type { TenantNames } from '../registry/rename-row.ts';
 
@@ -16,12 +16,7 @@ export function refusalOfAdoption(
   const { clerkOrgId, schema } = tenant;
   const refused = refusedSchema(tenant);
   if (refused !== undefined) return refused;
-  if (written !== clerkOrgId)
-    return new TenantctlError(
-      'ORGANIZATION_ID_INVALID',
-      `The registry writes the organization "${clerkOrgId}" as "${written}".`,
-      { tenant: clerkOrgId, hint: `Name "${written}".` },
-    );
+  if (written !== clerkOrgId) return misspelt(clerkOrgId, written, `Name "${written}".`);
   if (owner === null)
     return new TenantctlError('SCHEMA_MISSING', `There is no schema ${schema}.`, {
       tenant: clerkOrgId,
@@ -29,11 +24,7 @@ export function refusalOfAdoption(
     });
   if (ownedBy !== null) return taken(clerkOrgId, schema, ownedBy);
   if (row !== null && row.schema !== '')
-    return new TenantctlError(
-      'TENANT_EXISTS',
-      `There is a tenant "${clerkOrgId}" already, in ${row.schema}.`,
-      { tenant: clerkOrgId, hint: 'An organization has one schema. Nothing was changed.' },
-    );
+    return tenantExists(clerkOrgId, row.schema, 'An organization has one schema.');
   return row === null && !takesRows ? rowNeeded(names, tenant) : undefined;
 }
 

@@ -5,11 +5,11 @@ import { literal } from '../../db/sql.ts';
 import type { OpenTransaction } from '../../db/transaction.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
-import { startStopwatch } from '../../stopwatch.ts';
 import { namesOf } from '../commands/in-run.ts';
+import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes } from '../ledger/recorded-run.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
@@ -19,19 +19,15 @@ import type { TenantNames } from '../registry/rename-row.ts';
 import { assertOrganizationId } from '../registry/schema-name.ts';
 import { CHANNEL } from '../registry/status.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import { observeRun, silent, type Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
-import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
-import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
 import { knowAdopted } from '../state/tenant-ids.ts';
 import { refusalOfAdoption } from './adopt-errors.ts';
 
-export interface AdoptOptions extends Omit<RunOptions, 'recordings'> {
-  readonly concurrency?: Concurrency | undefined;
-  readonly observe?: Observer | undefined;
-}
+export type AdoptOptions = FleetVerbOptions;
 
 /** How the adoption of a schema ended. */
 export interface AdoptionResult extends TenantNames {
@@ -71,18 +67,9 @@ export async function adoptTenants(
   const organizationIds = adoptions.map(({ clerkOrgId }) => clerkOrgId);
   const names = adoptions.map(({ schema }) => schema);
   checkOptions({ organizationIds, names }, 'organizationIds', 'names');
-  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = checkCall(database, given);
-  const facts = {
-    command: 'tenant adopt' as const,
-    options: namesOf(organizationIds),
-    label,
-    keep,
-    observe: heard,
-  };
-  const adopt = async (run: RecordedRun): Promise<Adoptions> => {
-    const elapsedMs = startStopwatch();
-    const observe = observeRun(heard, run);
-    const context = createRunContext(database, options, run);
+  const options = checkCall(database, given);
+  const call = { command: 'tenant adopt', options, asked: namesOf(organizationIds), endingOf } as const;
+  return inVerbRun<Adoptions>(database, call, async ({ context, run, observe, elapsedMs }) => {
     const registry = await assertRegistry(database);
     assertHolds(registry, database.names, TRANSITIONS.adopt.to);
     await prepareState(database, await readState(database), observe);
@@ -107,8 +94,7 @@ export async function adoptTenants(
       interrupted: tenants.some(({ outcome }) => outcome === 'skipped'),
       durationMs: elapsedMs(),
     };
-  };
-  return withRun(database, facts, adopt, endingOf);
+  });
 }
 
 /** What adoptTenants would do, one after the other; nothing is changed. @throws TenantctlError as adoptTenants */
@@ -205,14 +191,6 @@ function toResult({
 }
 
 /** Pure. */
-function endingOf({ tenants, interrupted }: Adoptions): RunEnding {
-  const count = (one: AdoptionResult['outcome']) => tenants.filter(({ outcome }) => outcome === one).length;
-  const totals = {
-    selected: tenants.length,
-    upToDate: count('already-adopted'),
-    changed: count('adopted'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+function endingOf({ tenants }: Adoptions) {
+  return endingOfOutcomes(tenants, { changed: ['adopted'], upToDate: ['already-adopted'] });
 }

@@ -5,8 +5,8 @@ import { tenantNotActive } from '../registry/not-active.ts';
 import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import { only } from './drop.ts';
 import type { Loss } from './losses.ts';
+import { onlyResult } from './only-result.ts';
 import { resultOf, type RemovalResult, type Removals, type RemovedTenant } from './removal-result.ts';
 import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal-run.ts';
 
@@ -40,7 +40,7 @@ export async function archiveTenant(
   options: ArchiveOptions,
 ): Promise<RemovalResult> {
   checkOptions({ organizationId }, 'organizationId');
-  return only(await archiveTenants(database, [organizationId], options));
+  return onlyResult(await archiveTenants(database, [organizationId], options));
 }
 
 /** What archiving tenants would take away; nothing is changed. @throws TenantctlError TENANT_UNKNOWN */

@@ -3,34 +3,26 @@ import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
-import { startStopwatch } from '../../stopwatch.ts';
 import { assertBackupFolder, partialFiles } from '../backup/backup-file.ts';
 import { namesOf } from '../commands/in-run.ts';
+import { inVerbRun, type FleetVerbOptions, type VerbOptions } from '../commands/in-verb-run.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { findTenants, readTenants, type Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { observeRun, silent, type Observer } from '../report/event.ts';
+import type { Observer } from '../report/event.ts';
 import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
-import { createRunContext, type RunOptions } from '../run/run-context.ts';
 import { listed } from '../../wording.ts';
 import { BACKED_UP, backupEnding, backupTotals, type BackupResult, type Backups } from './backup-result.ts';
 import { serveBackups, type BackupTarget } from './serve-backups.ts';
 
-interface BackupRunOptions extends Omit<RunOptions, 'recordings'> {
-  readonly observe?: Observer | undefined;
-}
-
-export interface BackupOptions extends BackupRunOptions {
+export interface BackupOptions extends FleetVerbOptions {
   /** The folder that the files are written to. It exists. */
   readonly directory: string;
   /** Organization ids or schema names; all ACTIVE and SUSPENDED tenants if absent. */
   readonly tenants?: readonly string[] | undefined;
-  /** Tenants in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
 }
 
 /**
@@ -59,7 +51,7 @@ export async function backupTenantTo(
   database: Database,
   organizationId: string,
   output: Writable,
-  given: BackupRunOptions = {},
+  given: VerbOptions = {},
 ): Promise<BackupResult & Pick<Backups, 'run'>> {
   checkOptions({ organizationId }, 'organizationId');
   const options = checkCall(database, given);
@@ -82,16 +74,12 @@ interface Wanted {
 
 async function inBackupRun(
   database: Database,
-  given: BackupRunOptions,
+  options: VerbOptions,
   asked: Readonly<Record<string, unknown>>,
   prepare: (observe: Observer) => Promise<Wanted>,
 ): Promise<Backups> {
-  const { keepRuns: keep, runLabel: label, observe: heard = silent, ...options } = given;
-  const facts = { command: 'tenant backup' as const, options: asked, label, keep, observe: heard };
-  const backUp = async (run: RecordedRun): Promise<Backups> => {
-    const elapsedMs = startStopwatch();
-    const observe = observeRun(heard, run);
-    const context = createRunContext(database, options, run);
+  const call = { command: 'tenant backup', options, asked, endingOf: backupEnding } as const;
+  return inVerbRun<Backups>(database, call, async ({ context, run, observe, elapsedMs }) => {
     const { names, target, concurrency } = await prepare(observe);
     await assertRegistry(database);
     const { tasks, results, notBackedUp } = await selectBackups(database, names);
@@ -110,8 +98,7 @@ async function inBackupRun(
       interrupted: totals.skipped > 0,
       durationMs: elapsedMs(),
     };
-  };
-  return withRun(database, facts, backUp, backupEnding);
+  });
 }
 
 /** Which tenants are backed up. Of those that are named, one that cannot be is a failure. */

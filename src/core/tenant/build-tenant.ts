@@ -3,23 +3,29 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { TenantStatus } from '../../names.ts';
-import { listed, tenantWord } from '../../wording.ts';
+import { listed } from '../../wording.ts';
 import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
 import { outdatedFiles, withOutdated } from '../plan/repeatable.ts';
-import { tenantNotActive } from '../registry/not-active.ts';
+import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
+import { tenantExists } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import { whereRow } from '../registry/status.ts';
 import type { PreparedRole } from '../roles/prepare-roles.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Failure } from '../serve/work.ts';
-import { AT_WORK } from '../state/run-at-work.ts';
 import type { Script } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
-import { beginVerb, endVerb, type LongVerb, type VerbIntent } from '../state/verb-intents.ts';
+import {
+  beginVerb,
+  endVerb,
+  isAtWorkElsewhere,
+  type LongVerb,
+  type VerbIntent,
+} from '../state/verb-intents.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
 import { createSchemaStatements } from './make-tenant.ts';
@@ -150,7 +156,8 @@ function begin(build: Build): Promise<Attempt<Applied>> {
       }
       const status = found?.status ?? null;
       if (statuses?.some((word) => word === status) === false) throw tenantNotActive({ clerkOrgId }, status);
-      if (found?.has_schema === true && !found.is_begun) throw tenantExists(clerkOrgId, schema);
+      if (found?.has_schema === true && !found.is_begun)
+        throw tenantExists(clerkOrgId, schema, seeTenant(clerkOrgId));
       await transaction.commitWith([
         ...(found?.is_begun === true ? removeTraces(database.names, { schema }) : []),
         ...preparing,
@@ -167,21 +174,15 @@ function begin(build: Build): Promise<Attempt<Applied>> {
 function selectFound({ context: { database, run }, clerkOrgId, schema }: Build): string {
   const { names } = database;
   const { table, status } = registrySql(names);
-  const intent = `FROM tenantctl.verb_intents i`;
   return `SELECT
     (SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}) AS status,
     EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)}) AS has_schema,
-    EXISTS (SELECT ${intent} WHERE i.tenant = ${tenantId(schema)}) AS is_begun,
-    EXISTS (SELECT ${intent} JOIN tenantctl.runs r ON r.id = i.run
-            WHERE i.tenant = ${tenantId(schema)} AND r.id IS DISTINCT FROM ${run?.id ?? 'NULL'} AND ${AT_WORK}) AS is_at_work`;
+    EXISTS (SELECT FROM tenantctl.verb_intents i WHERE i.tenant = ${tenantId(schema)}) AS is_begun,
+    ${isAtWorkElsewhere(schema, run?.id)} AS is_at_work`;
 }
 
-export function tenantExists(clerkOrgId: string, schema: string): TenantctlError {
-  const message = `The tenant "${clerkOrgId}" exists already, with the schema ${schema}. Nothing was changed.`;
-  return new TenantctlError('TENANT_EXISTS', message, {
-    tenant: clerkOrgId,
-    hint: `To put a backup in its place: tenant restore --replace. As another organization: --as <org>. To see the tenant: tenantctl tenant show ${tenantWord(clerkOrgId)}`,
-  });
+function seeTenant(clerkOrgId: string): string {
+  return `To see the tenant: ${tenantCommand('show', [clerkOrgId])}`;
 }
 
 function failed(error: TenantctlError): Failure<never> {

@@ -9,7 +9,9 @@ import { readMigrationFolder } from '../files/source.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
+import { tenantCommand } from '../registry/not-active.ts';
 import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
+import { tenantExists } from '../registry/registration-errors.ts';
 import type { Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { newSchemaName } from '../registry/schema-name.ts';
@@ -260,12 +262,10 @@ function toPlan({ tenant, history, content, masked }: CloneSource, options: Chec
   };
 }
 
-function cloneExists({ clerkOrgId: tenant, schema, status }: Registration): TenantctlError {
-  const message = `The tenant "${tenant}" exists already: it is ${status}, with the schema ${schema}. Nothing was changed.`;
-  return new TenantctlError('TENANT_EXISTS', message, {
-    tenant,
-    hint: `Give the clone another organization id. To see the tenant: tenantctl tenant show ${tenantWord(tenant)}`,
-  });
+function cloneExists({ clerkOrgId, schema, status }: Registration): TenantctlError {
+  const show = tenantCommand('show', [clerkOrgId]);
+  const hint = `It is ${status}. Give the clone another organization id. To see the tenant: ${show}`;
+  return tenantExists(clerkOrgId, schema, hint);
 }
 
 /** What ends a clone that was killed. */

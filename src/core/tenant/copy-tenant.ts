@@ -2,6 +2,8 @@ import { tryLockSession } from '../../db/advisory-lock.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import type { TenantctlError } from '../../errors.ts';
+import { counted, tenantWord } from '../../wording.ts';
 import type { Mask } from '../content/mask.ts';
 import { copyContent } from '../content/copy-content.ts';
 import { readContent } from '../content/read-content.ts';
@@ -14,7 +16,7 @@ import { TRANSITIONS } from '../registry/transitions.ts';
 import { grantApplications } from '../roles/application-roles.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
-import type { ShapeDifference } from '../shape/compare-shapes.ts';
+import { compareShapes, type ShapeDifference } from '../shape/compare-shapes.ts';
 import { readShape } from '../shape/read-shapes.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { forgetFailure } from '../state/failures.ts';
@@ -29,8 +31,8 @@ import {
 import { lockOf } from '../target/lock.ts';
 import { tenantTarget } from '../target/target.ts';
 import { fitContent } from './fit-content.ts';
-import { assertSameShape } from './assert-same-shape.ts';
 import { assertCloned, assertHistory, readCloneContent, type CloneSource } from './clone-source.ts';
+import { shapeDiffers } from './shape-differs.ts';
 
 export interface TenantCopy {
   readonly context: RunContext;
@@ -134,8 +136,9 @@ async function copyUnderLocks(copy: TenantCopy, transaction: OpenTransaction, se
   await assertHistory(client, source, names);
   // The application has its rights in the source.
   await client.query(grantApplications(literal(to)));
-  const shapes = [await readShape(client, from, database), await readShape(client, to, database)] as const;
-  const differences = assertSameShape(...shapes, { tenant: source.tenant.clerkOrgId, allowDrift });
+  const shape = await readShape(client, from, database);
+  const differences = compareShapes(await readShape(client, to, database), shape);
+  if (differences.length > 0 && allowDrift !== true) throw sourceDrifted(source, differences);
   // Again, in this snapshot: rows and sequences go together.
   const { content: all, masks } = await readCloneContent(client, from, names, options);
   const content =
@@ -150,4 +153,15 @@ async function copyUnderLocks(copy: TenantCopy, transaction: OpenTransaction, se
     ...stampOf(tenantTarget(names, target)),
   ]);
   return { rows: Number(rows), differences };
+}
+
+function sourceDrifted(
+  { tenant: { clerkOrgId: tenant } }: CloneSource,
+  differences: readonly ShapeDifference[],
+): TenantctlError {
+  return shapeDiffers(tenant, differences, {
+    message: `"${tenant}" is not as its migrations make it: ${counted(differences.length, 'object', 'differs')}.`,
+    words: { missing: 'not in the tenant', extra: 'only in the tenant', changed: 'changed' },
+    hint: `To see it: tenantctl drift show ${tenantWord(tenant)}. Repair the tenant by a migration; or go on without what its migrations do not make: --allow-drift`,
+  });
 }

@@ -7,6 +7,7 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { forgetTombstones, readTombstones, type Tombstone } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { Loss } from './losses.ts';
+import { onlyResult } from './only-result.ts';
 import { resultOf, type RemovalResult, type Removals } from './removal-result.ts';
 import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal-run.ts';
 
@@ -43,15 +44,7 @@ export async function dropTenant(
   options: DropOptions = {},
 ): Promise<RemovalResult> {
   checkOptions({ organizationId }, 'organizationId');
-  return only(await dropTenants(database, [organizationId], options));
-}
-
-/** The result of the only organization. @throws TenantctlError its error; INTERRUPTED */
-export function only({ tenants: [result] }: Removals): RemovalResult {
-  if (result?.error !== undefined) throw result.error;
-  if (result === undefined || result.outcome === 'skipped')
-    throw new TenantctlError('INTERRUPTED', 'The run was stopped before the tenant was served.');
-  return result;
+  return onlyResult(await dropTenants(database, [organizationId], options));
 }
 
 /** What dropping tenants would take away; nothing is changed. @throws TenantctlError TENANT_UNKNOWN */

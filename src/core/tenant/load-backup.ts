@@ -24,6 +24,7 @@ import type { LongVerb } from '../state/verb-intents.ts';
 import { tenantTarget } from '../target/target.ts';
 import { assertOwn } from './build-tenant.ts';
 import { fitContent, pickColumns, type FittingContent } from './fit-content.ts';
+import { shapeDiffers } from './shape-differs.ts';
 
 /** The rows of a backup, and the schema that was built for them. */
 export interface Loading {
@@ -87,7 +88,7 @@ async function fill(loading: Loading, client: PoolClient, reading: BackupReading
   const { manifest } = reading;
   const differences = compareShapes(manifest.shape, await readShape(client, schema, context.database));
   const refused = allowDrift ? [] : differences.filter((difference) => !isAllowed(difference));
-  if (refused.length > 0) throw shapeDiffers(clerkOrgId, refused);
+  if (refused.length > 0) throw backupDiffers(clerkOrgId, refused);
   const fitting = allowDrift
     ? fitContent(manifest.content, await readContent(client, schema, names))
     : { content: manifest.content, left: [] };
@@ -165,20 +166,13 @@ function recordsOf(
   ];
 }
 
-function shapeDiffers(tenant: string, differences: readonly ShapeDifference[]): TenantctlError {
-  const message = `What the migrations build differs from the backup in ${counted(differences.length, 'object')}. No row was loaded.`;
-  return new TenantctlError('SHAPE_DIFFERS', message, {
-    tenant,
-    details: differences.map(({ kind, name, difference }) => `${kind} ${name}: ${DIFFERENCE[difference]}`),
+function backupDiffers(tenant: string, differences: readonly ShapeDifference[]): TenantctlError {
+  return shapeDiffers(tenant, differences, {
+    message: `What the migrations build differs from the backup in ${counted(differences.length, 'object')}. No row was loaded.`,
+    words: { missing: 'only in the backup', extra: 'not in the backup', changed: 'changed' },
     hint: 'The tenant was changed by hand before it was backed up, or the migrations were edited since. To restore its rows into what the migrations build: --allow-drift.',
   });
 }
-
-const DIFFERENCE = {
-  missing: 'only in the backup',
-  extra: 'not in the backup',
-  changed: 'changed',
-} as const;
 
 function rowsDiffer(tenant: string, tables: readonly string[]): TenantctlError {
   const message = `After loading, the rows of ${listed(tables)} are not those that were backed up. Nothing was kept of them.`;

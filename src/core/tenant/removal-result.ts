@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 
 /** What takes a tenant's schema away. */
@@ -47,15 +47,9 @@ export function resultOf(
 }
 
 /** Pure. */
-export function endingOf({ tenants, interrupted }: Removals): RunEnding {
-  const count = (...outcomes: RemovalResult['outcome'][]) =>
-    tenants.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const totals = {
-    selected: tenants.length,
-    upToDate: count('already-dropped', 'already-archived'),
-    changed: count('dropped', 'archived'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+export function endingOf({ tenants }: Removals): RunEnding {
+  return endingOfOutcomes(tenants, {
+    changed: Object.values(REMOVED),
+    upToDate: Object.values(REMOVED_BEFORE),
+  });
 }

@@ -1,14 +1,11 @@
 import type { Database } from '../../db/database.ts';
-import { startStopwatch } from '../../stopwatch.ts';
 import { confirmed, type Confirm } from '../commands/confirmed.ts';
 import { namesOf } from '../commands/in-run.ts';
+import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import { observeRun, silent, type Observer } from '../report/event.ts';
-import type { Concurrency } from '../run/lanes.ts';
-import { createRunContext, type RunOptions } from '../run/run-context.ts';
+import type { RunOptions } from '../run/run-context.ts';
 import { readLosses, type Loss } from './losses.ts';
 import { ownRole } from './own-role.ts';
 import {
@@ -21,12 +18,9 @@ import {
 import { saveInto } from './save-before-removal.ts';
 import { serveRemovals } from './serve-removals.ts';
 
-export interface RemovalOptions extends Omit<RunOptions, 'recordings' | 'repeatableFolder'> {
-  /** Tenants in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
+export interface RemovalOptions extends Omit<FleetVerbOptions, 'repeatableFolder'> {
   /** Called with what goes, before anything is changed. If it throws or returns false, nothing is changed. */
   readonly confirm?: Confirm<readonly Loss[]> | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 /** The tenants that a removal was asked for. */
@@ -48,20 +42,10 @@ export function removeInRun(
   find: () => Promise<ToRemove>,
   given: RemovalOptions & { readonly backupFolder?: string | undefined },
 ): Promise<Removals> {
-  const {
-    keepRuns: keep,
-    runLabel: label,
-    observe: heard = silent,
-    confirm,
-    backupFolder,
-    ...options
-  } = given;
+  const { confirm, backupFolder, ...options } = given;
   const asked = { ...namesOf(names), backupFolder };
-  const facts = { command: `tenant ${verb}` as const, options: asked, label, keep, observe: heard };
-  const remove = async (run: RecordedRun): Promise<Removals> => {
-    const elapsedMs = startStopwatch();
-    const observe = observeRun(heard, run);
-    const context = createRunContext(database, options, run);
+  const call = { command: `tenant ${verb}`, options, asked, endingOf } as const;
+  return inVerbRun<Removals>(database, call, async ({ context, run, observe, elapsedMs }) => {
     const registry = await assertRegistry(database);
     const { during, to } = TRANSITIONS[verb];
     for (const status of to === null ? [during] : [during, to]) assertHolds(registry, database.names, status);
@@ -79,8 +63,7 @@ export function removeInRun(
     }
     const interrupted = results.some(({ outcome }) => outcome === 'skipped');
     return { tenants: results, interrupted, durationMs: elapsedMs() };
-  };
-  return withRun(database, facts, remove, endingOf);
+  });
 }
 
 export function lossesOf(

@@ -10,9 +10,8 @@ import { TRANSITIONS } from '../registry/transitions.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt } from '../serve/work.ts';
 import type { Shape } from '../shape/shape.ts';
-import { AT_WORK } from '../state/run-at-work.ts';
 import { tenantId } from '../state/tenant-ids.ts';
-import { selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
+import { isAtWorkElsewhere, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
 import { type OutsideTies } from './outside-ties.ts';
 import { type RemovalVerb, type RemovedTenant } from './removal-result.ts';
 import type { Save } from './save-before-removal.ts';
@@ -73,8 +72,7 @@ export async function look(
             EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = ${literal(schema)} AND k.clerk_org_id = ${literal(clerkOrgId)}
                     AND k.dropped_at IS NOT NULL) AS "isDropped",
             ${selectVerbIntent(schema)} AS intent,
-            EXISTS (SELECT FROM tenantctl.verb_intents i JOIN tenantctl.runs r ON r.id = i.run
-                    WHERE i.tenant = ${id} AND r.id IS DISTINCT FROM ${run?.id ?? 'NULL'} AND ${AT_WORK}) AS "isAtWork"`,
+            ${isAtWorkElsewhere(schema, run?.id)} AS "isAtWork"`,
   );
   const [seen] = rows;
   if (seen === undefined) throw new Error('a query without a condition returned no row');

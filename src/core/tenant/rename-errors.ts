@@ -2,7 +2,7 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
-import { refusedSchema, taken } from '../registry/registration-errors.ts';
+import { misspelt, refusedSchema, taken, tenantExists } from '../registry/registration-errors.ts';
 import type { RenameFacts, TenantNames } from '../registry/rename-row.ts';
 import { RENAMABLE } from '../registry/transitions.ts';
 import { tenantAmbiguous } from '../state/tenant-ids.ts';
@@ -16,13 +16,8 @@ export function refusalOfRename(
 ): TenantctlError | undefined {
   const { status, owner, written, schemaOfNew, sharedWith, isTaken, isKnown } = facts;
   const tenant = from.clerkOrgId;
-  if (written !== to.clerkOrgId)
-    return new TenantctlError(
-      'ORGANIZATION_ID_INVALID',
-      `The registry writes the organization "${to.clerkOrgId}" as "${written}".`,
-      { tenant, hint: `Rename to "${written}".` },
-    );
-  if (schemaOfNew !== null) return tenantExists(to.clerkOrgId, schemaOfNew, tenant);
+  if (written !== to.clerkOrgId) return misspelt(to.clerkOrgId, written, `Rename to "${written}".`, tenant);
+  if (schemaOfNew !== null) return tenantExists(to.clerkOrgId, schemaOfNew, CHOOSE, tenant);
   if (!RENAMABLE.some((word) => word === status)) return tenantNotActive(from, status);
   if (sharedWith !== null) return taken(tenant, from.schema, sharedWith);
   const refused = refusedSchema(from);
@@ -41,13 +36,7 @@ export function refusalOfRename(
   });
 }
 
-function tenantExists(clerkOrgId: string, schema: string, tenant: string): TenantctlError {
-  const where = schema === '' ? '' : ` in ${schema}`;
-  return new TenantctlError('TENANT_EXISTS', `There is a tenant "${clerkOrgId}" already${where}.`, {
-    tenant,
-    hint: 'Nothing was changed. Choose another id, or drop that tenant first.',
-  });
-}
+const CHOOSE = 'Choose another id, or drop that tenant first.';
 
 /** What names the schema in a text that PostgreSQL does not rewrite. */
 export function schemaStillNamed(
@@ -73,7 +62,7 @@ export function renameRefused(
 ): TenantctlError {
   const error = toDatabaseError(thrown, { tenant: from.clerkOrgId });
   // A row of the new organization was inserted meanwhile.
-  if (error.sqlstate === '23505') return tenantExists(to.clerkOrgId, '', from.clerkOrgId);
+  if (error.sqlstate === '23505') return tenantExists(to.clerkOrgId, '', CHOOSE, from.clerkOrgId);
   // Text that the column's type cannot hold.
   if (['22P02', '22001'].includes(error.sqlstate ?? ''))
     return new TenantctlError(

@@ -6,18 +6,19 @@ import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
 import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
+import { inVerbRun, type VerbOptions } from '../commands/in-verb-run.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { prepareState, readState, upgradeState } from '../install/state-schema.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/recorded-run.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertRegistry, type RegistryShape } from '../registry/registry-shape.ts';
 import { renameRow, selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
-import { silent, observeRun, type Observer } from '../report/event.ts';
+import { silent, type Observer } from '../report/event.ts';
 import { ONE_LANE } from '../run/lanes.ts';
-import { createRunContext, type RunContext, type RunOptions } from '../run/run-context.ts';
+import { createRunContext, type RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { followRegistry, renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
@@ -29,12 +30,11 @@ import { readEarlierRename } from './earlier-rename.ts';
 import { fence, renameSchema, type SchemaRename } from './rename-schema.ts';
 import { refusalOfRename, renameRefused, schemaStillNamed } from './rename-errors.ts';
 
-export interface RenameOptions extends Omit<RunOptions, 'recordings'> {
+export interface RenameOptions extends VerbOptions {
   /** Also renames the schema, after the new organization id. Without it the schema keeps its name. */
   readonly withSchema?: boolean | undefined;
   /** Renames the schema although functions or other objects name it in their text; the result names them. */
   readonly allowStale?: boolean | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 export interface RenameResult extends SchemaRename {
@@ -76,35 +76,23 @@ export async function renameTenant(
   given: RenameOptions = {},
 ): Promise<RenameResult> {
   checkCall(database, { ...given, tenant, organizationId }, 'tenant', 'organizationId');
-  const { keepRuns: keep, runLabel: label, observe = silent, ...options } = checkCall(database, given);
-  const facts = {
-    command: 'tenant rename' as const,
-    options: {
-      tenants: [tenant],
-      organization: organizationId,
-      ...(options.withSchema && { withSchema: true }),
-    },
-    label,
-    keep,
-    observe,
-  };
-  const rename = async (run: RecordedRun): Promise<RenameResult> => {
-    const elapsedMs = startStopwatch();
-    const work = await decideRename(database, tenant, organizationId, { ...options, observe });
-    const context = createRunContext(database, options, run);
+  const options = checkCall(database, given);
+  const { withSchema } = options;
+  const asked = { tenants: [tenant], organization: organizationId, ...(withSchema && { withSchema: true }) };
+  const call = { command: 'tenant rename', options, asked, endingOf } as const;
+  return inVerbRun<RenameResult>(database, call, async ({ context, run, observe, elapsedMs }) => {
+    const work = await decideRename(database, tenant, organizationId, options);
     if (isDone(work)) return resultOf(work, 'already-renamed', UNTOUCHED, elapsedMs());
-    await prepareState(database, await readState(database), observeRun(observe, run));
+    await prepareState(database, await readState(database), observe);
     await run.begin([]);
-    const done = await serveRename(context, work, observeRun(observe, run));
+    const done = await serveRename(context, work, observe);
     return resultOf(work, 'renamed', done, elapsedMs());
-  };
-  return withRun(database, facts, rename, ({ outcome }) => {
-    const changed = outcome === 'renamed' ? 1 : 0;
-    return {
-      outcome: 'done',
-      totals: { selected: 1, upToDate: 1 - changed, changed, failed: 0, skipped: 0 },
-    };
   });
+}
+
+function endingOf({ outcome }: RenameResult): RunEnding {
+  const changed = outcome === 'renamed' ? 1 : 0;
+  return { outcome: 'done', totals: { selected: 1, upToDate: 1 - changed, changed, failed: 0, skipped: 0 } };
 }
 
 /** What renameTenant would do; nothing is changed. @throws TenantctlError as renameTenant */

@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 import type { Outcome } from '../serve/work.ts';
 import type { Restored, RestoreTask } from './attempt-restore.ts';
@@ -59,16 +59,7 @@ export function toRestoreResult(
   };
 }
 
-/** Pure. @param wanted the number of tenants to restore */
-export function restoreEnding(results: readonly RestoreResult[], wanted: number): RunEnding {
-  const count = (...outcomes: RestoreResult['outcome'][]) =>
-    results.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const totals = {
-    selected: wanted,
-    upToDate: count('already-active'),
-    changed: count('restored', 'unarchived'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : totals.skipped > 0 ? 'interrupted' : 'done', totals };
+/** Pure. */
+export function restoreEnding(results: readonly RestoreResult[]): RunEnding {
+  return endingOfOutcomes(results, { changed: ['restored', 'unarchived'], upToDate: ['already-active'] });
 }

@@ -2,10 +2,9 @@ import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
 import { tenantCommand } from '../registry/not-active.ts';
-import { refusedSchema } from '../registry/registration-errors.ts';
+import { refusedSchema, tenantExists } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import { selectVerbIntent, tenantUnfinished, type VerbIntent } from '../state/verb-intents.ts';
-import { tenantExists } from './build-tenant.ts';
 
 /** What an organization has before it is restored. */
 export interface TargetFacts {
@@ -95,6 +94,10 @@ export function decideTarget(
       },
     );
   if (!hasSchema) return target;
-  if (!replace) throw tenantExists(clerkOrgId, schema);
+  if (!replace) throw tenantExists(clerkOrgId, schema, hintToReplace(clerkOrgId));
   return { ...target, isReplaced: true };
+}
+
+function hintToReplace(clerkOrgId: string): string {
+  return `To put a backup in its place: tenant restore --replace. As another organization: --as <org>. To see the tenant: ${tenantCommand('show', [clerkOrgId])}`;
 }

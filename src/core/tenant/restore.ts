@@ -103,7 +103,7 @@ async function restore(
     database,
     'tenant restore',
     options,
-    ({ result }: { readonly result: RestoreResult }) => restoreEnding([result], 1),
+    ({ result }: { readonly result: RestoreResult }) => restoreEnding([result]),
     async (commandRun) => {
       const source = await open();
       try {

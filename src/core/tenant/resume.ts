@@ -18,7 +18,8 @@ import {
   type StatusTenant,
 } from './status-change-result.ts';
 import { triageByStatus } from './triage-by-status.ts';
-import { isInterrupted, only } from './suspend.ts';
+import { onlyResult } from './only-result.ts';
+import { isInterrupted } from './suspend.ts';
 
 /** As for migrating; the folder may be empty. */
 export type ResumeOptions = Omit<
@@ -57,7 +58,7 @@ export async function resumeTenant(
   options: ResumeOptions,
 ): Promise<StatusChangeResult> {
   checkOptions({ organizationId }, 'organizationId');
-  return only(await resumeTenants(database, [organizationId], options));
+  return onlyResult(await resumeTenants(database, [organizationId], options));
 }
 
 async function resumeInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promise<StatusChanges> {

@@ -5,7 +5,6 @@ import { backupUnwritable } from '../backup/backup-errors.ts';
 import { backupFileName, writeBackupFile } from '../backup/backup-file.ts';
 import { writeBackup, type BackupSummary } from '../backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../commands/try-under-lock.ts';
-import { recordFailures } from '../ledger/failures.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import type { Tenant } from '../registry/registry.ts';
@@ -17,6 +16,7 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
 import { recordBackup } from '../state/backups.ts';
+import { observeEnd } from './observe-end.ts';
 import { BACKED_UP, type BackupResult } from './backup-result.ts';
 
 /** A folder that gets a file for each tenant, or a stream for one. */
@@ -53,27 +53,11 @@ export async function serveBackups(
       lanes,
       observe,
       attempt: ({ tenant }) => attemptBackup(context, work, tenant, written(tenant)),
-      onEnd(outcome, done, due) {
-        const { clerkOrgId, schema, durationMs, error, outcome: ended } = toResult(outcome);
-        const result = {
-          clerkOrgId,
-          schema,
-          durationMs,
-          error,
-          outcome: ended,
-          names: [],
-          batch: 0,
-        } as const;
-        observe({ type: 'tenant', result, done, due });
-      },
+      onEnd: observeEnd(observe, 'backed-up', toResult),
+      // A tenant's last failure is that of a migration, and decides its class: only the run records these.
+      ledger: { command: 'tenant backup', direction: 'up', areStanding: true },
     },
   );
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
-  );
-  // A tenant's last failure is that of a migration, and decides its class: only the run records these.
-  const failed = { command: 'tenant backup', direction: 'up', areStanding: true } as const;
-  await recordFailures(context.database, context.run, failed, failures);
   return outcomes.map(toResult);
 }
 

@@ -4,6 +4,7 @@ import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Outcome } from '../serve/work.ts';
+import { observeEnd } from './observe-end.ts';
 import { giveBack } from './give-back.ts';
 import { removeTenant } from './remove-tenant.ts';
 import type { Removal, Removed } from './removal-step.ts';
@@ -51,21 +52,7 @@ export async function serveRemovals(
       lanes: tenants.length > 1 ? await createLanes(database, concurrency, observe) : ONE_LANE,
       observe,
       attempt: ({ tenant }) => removeTenant(context, removal, tenant),
-      onEnd(outcome, done, due) {
-        const { clerkOrgId, schema, durationMs, error } = toResult(outcome);
-        const ended =
-          outcome.kind === 'done' ? REMOVED[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
-        const result = {
-          clerkOrgId,
-          schema,
-          durationMs,
-          error,
-          outcome: ended,
-          names: [],
-          batch: 0,
-        } as const;
-        observe({ type: 'tenant', result, done, due });
-      },
+      onEnd: observeEnd(observe, REMOVED[verb], toResult),
     },
   );
   const failures = outcomes.flatMap((outcome) =>

@@ -6,6 +6,7 @@ import type { Lanes } from '../run/lanes.ts';
 import { recordLoaded } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Outcome } from '../serve/work.ts';
+import { observeEnd } from './observe-end.ts';
 import {
   attemptRestore,
   buildOf,
@@ -58,20 +59,7 @@ export async function serveRestores(
     observe,
     ledger: { command: `tenant ${verb}`, direction: 'up', areStanding: true },
     attempt: (task) => (task.isReplaced ? attemptReplace(work, task) : attemptRestore(work, task)),
-    onEnd(outcome, done, due) {
-      const { clerkOrgId, schema, durationMs, error, applied } = toResult(outcome);
-      const ended = outcome.kind === 'done' ? DONE[verb] : outcome.kind === 'failed' ? 'failed' : 'skipped';
-      const result = {
-        clerkOrgId,
-        schema,
-        durationMs,
-        error,
-        outcome: ended,
-        names: applied,
-        batch: 0,
-      } as const;
-      observe({ type: 'tenant', result, done, due });
-    },
+    onEnd: observeEnd(observe, DONE[verb], toResult, ({ applied }) => applied),
   });
   for (const outcome of outcomes)
     if (outcome.kind === 'done') await recordFiles(work, outcome.task, outcome.done);

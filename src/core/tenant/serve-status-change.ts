@@ -7,7 +7,6 @@ import { hooksFor, type Hooks } from '../apply/hooks.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Migration } from '../files/load.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
-import { recordFailures } from '../ledger/failures.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { refusedStatus } from '../registry/registration-errors.ts';
@@ -21,6 +20,7 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
 import { tenantTarget, type Target } from '../target/target.ts';
+import { observeEnd } from './observe-end.ts';
 import {
   CHANGED,
   resultOf,
@@ -53,7 +53,6 @@ export async function serveStatusChange(
   tenants: readonly StatusTenant[],
   work: StatusWork,
 ): Promise<StatusChangeResult[]> {
-  const { database, run } = context;
   const { change, lanes, observe, applied } = work;
   const { to } = TRANSITIONS[change];
   const toResult = ({ task: { tenant }, durationMs, ...outcome }: Outcome<StatusTask, Done>) => {
@@ -69,29 +68,15 @@ export async function serveStatusChange(
       lanes,
       observe,
       attempt: ({ tenant }, earlier) => attemptChange(context, work, tenant, earlier),
-      onEnd(outcome, done, due) {
-        const { clerkOrgId, schema, durationMs, error } = toResult(outcome);
-        const ended =
-          outcome.kind === 'done' ? CHANGED[to] : outcome.kind === 'failed' ? 'failed' : 'skipped';
-        const result = {
-          clerkOrgId,
-          schema,
-          durationMs,
-          error,
-          outcome: ended,
-          names: [],
-          batch: 0,
-        } as const;
-        observe({ type: 'tenant', result, done, due });
+      onEnd: observeEnd(observe, CHANGED[to], toResult),
+      // A tenant's last failure is that of a migration, and decides its class: only the run records these.
+      ledger: {
+        command: to === 'ACTIVE' ? 'tenant resume' : 'tenant suspend',
+        direction: directionOf(to),
+        areStanding: true,
       },
     },
   );
-  const failures = outcomes.flatMap((outcome) =>
-    outcome.kind === 'failed' ? [{ ...outcome, tenant: outcome.task.tenant }] : [],
-  );
-  // A tenant's last failure is that of a migration, and decides its class: only the run records these.
-  const command = to === 'ACTIVE' ? 'tenant resume' : 'tenant suspend';
-  await recordFailures(database, run, { command, direction: directionOf(to), areStanding: true }, failures);
   return outcomes.map(toResult);
 }
 

@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
 import type { Tenant } from '../registry/registry.ts';
 
 /** How an organization's suspension or resumption ended. */
@@ -41,15 +41,6 @@ export function resultOf(
 }
 
 /** Pure. */
-export function endingOf({ tenants, interrupted }: StatusChanges): RunEnding {
-  const count = (...outcomes: StatusChangeResult['outcome'][]) =>
-    tenants.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const totals = {
-    selected: tenants.length,
-    upToDate: count('already-suspended', 'already-active'),
-    changed: count('suspended', 'resumed'),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
+export function endingOf({ tenants }: StatusChanges): RunEnding {
+  return endingOfOutcomes(tenants, { changed: Object.values(CHANGED), upToDate: Object.values(UNCHANGED) });
 }

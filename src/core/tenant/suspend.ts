@@ -1,18 +1,15 @@
 import type { Database } from '../../db/database.ts';
-import { TenantctlError } from '../../errors.ts';
-import { startStopwatch } from '../../stopwatch.ts';
 import { namesOf, type HooksOption } from '../commands/in-run.ts';
+import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
 import { loadHooks } from '../files/load-hooks.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import { observeRun, silent, type Observer } from '../report/event.ts';
-import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
-import { createRunContext, type RunOptions } from '../run/run-context.ts';
+import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import { onlyResult } from './only-result.ts';
 import { serveStatusChange } from './serve-status-change.ts';
 import {
   endingOf,
@@ -23,16 +20,13 @@ import {
 import { register } from './triage.ts';
 import { triageByStatus } from './triage-by-status.ts';
 
-export interface SuspendOptions extends Omit<RunOptions, 'recordings'>, HooksOption {
-  /** Tenants suspended in parallel; if absent 4, or fewer if few connections are free. */
-  readonly concurrency?: Concurrency | undefined;
+export interface SuspendOptions extends FleetVerbOptions, HooksOption {
   /**
    * Also suspends tenants that are PROVISIONING or FAILED, and registers organizations that the registry lacks as
    * SUSPENDED: whatever order events arrive in, none of them is provisioned later. Give organization ids, then, not
    * schema names.
    */
   readonly unfinished?: boolean | undefined;
-  readonly observe?: Observer | undefined;
 }
 
 /**
@@ -50,25 +44,12 @@ export async function suspendTenants(
   given: SuspendOptions = {},
 ): Promise<StatusChanges> {
   checkOptions({ organizationIds }, 'organizationIds');
-  const {
-    keepRuns: keep,
-    runLabel: label,
-    observe: heard = silent,
-    unfinished = false,
-    ...options
-  } = checkCall(database, given);
-  const facts = {
-    command: 'tenant suspend' as const,
-    options: namesOf(organizationIds),
-    label,
-    keep,
-    observe: heard,
-  };
-  const suspend = async (run: RecordedRun): Promise<StatusChanges> => {
-    const elapsedMs = startStopwatch();
-    const observe = observeRun(heard, run);
+  const { unfinished = false, ...options } = checkCall(database, given);
+  const call = { command: 'tenant suspend', options, asked: namesOf(organizationIds), endingOf } as const;
+  return inVerbRun<StatusChanges>(database, call, async (verbRun) => {
+    const { run, observe, elapsedMs } = verbRun;
     const hooks = options.hooks === undefined ? undefined : await loadHooks(options.hooks);
-    const context = { ...createRunContext(database, options, run), hooks };
+    const context = { ...verbRun.context, hooks };
     const registry = await assertRegistry(database);
     assertHolds(registry, database.names, TRANSITIONS.suspend.to);
     const prepare = async () => prepareState(database, await readState(database), observe);
@@ -87,8 +68,7 @@ export async function suspendTenants(
       results.push(...(await serveStatusChange(context, tasks, work)));
     }
     return { tenants: results, interrupted: isInterrupted(results), durationMs: elapsedMs() };
-  };
-  return withRun(database, facts, suspend, endingOf);
+  });
 }
 
 /** suspendTenants for one organization. @throws TenantctlError if its result is a failure */
@@ -98,19 +78,11 @@ export async function suspendTenant(
   options: SuspendOptions = {},
 ): Promise<StatusChangeResult> {
   checkOptions({ organizationId }, 'organizationId');
-  return only(await suspendTenants(database, [organizationId], options));
+  return onlyResult(await suspendTenants(database, [organizationId], options));
 }
 
 export function isInterrupted(results: readonly StatusChangeResult[]): boolean {
   return results.some(({ outcome }) => outcome === 'skipped');
-}
-
-/** The result of the only organization. @throws TenantctlError its error; INTERRUPTED */
-export function only({ tenants: [result] }: StatusChanges): StatusChangeResult {
-  if (result?.error !== undefined) throw result.error;
-  if (result === undefined || result.outcome === 'skipped')
-    throw new TenantctlError('INTERRUPTED', 'The run was stopped before the tenant was served.');
-  return result;
 }
 
 /**

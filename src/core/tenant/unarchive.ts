@@ -62,7 +62,7 @@ export async function unarchiveTenants(
     database,
     'tenant unarchive',
     asked,
-    ({ tenants }: Unarchived) => restoreEnding(tenants, tenants.length),
+    ({ tenants }: Unarchived) => restoreEnding(tenants),
     (commandRun) => unarchiveInRun(commandRun, ids),
   );
 }

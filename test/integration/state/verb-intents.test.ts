@@ -23,7 +23,7 @@ const errorIn = ({ tenants }: { tenants: readonly { clerkOrgId: string; error?: 
 async function runAtWork({ testDatabase, query }: TestFleet): Promise<number> {
   await holdLock(testDatabase, 'lease:test');
   const [run] = await query<{ id: number }>(
-    `INSERT INTO tenantctl.runs (command, host, pid, version, lease) VALUES ('tenant rename', 'h', 1, '0', 'test') RETURNING id::int`,
+    `INSERT INTO tenantctl.runs (command, host, pid, version, lease) VALUES ('tenant archive', 'h', 1, '0', 'test') RETURNING id::int`,
   );
   return run?.id ?? 0;
 }
@@ -34,13 +34,13 @@ test('a tenant whose verb has not ended is refused by every command, and told wi
   const contentOfA = async () =>
     (await contentOf(testDatabase)).filter((line) => line.includes(A) && !line.includes('tenant_failures'));
   const role = await createRole(fleet.testDatabase);
-  await query(beginVerb(A, { verb: 'rename', details: { command: 'tenantctl tenant rename org_a org_z' } }));
+  await query(beginVerb(A, { verb: 'archive', details: { command: 'tenantctl tenant archive org_a' } }));
   await fleet.add('3_links.sql', createTable('links'));
   const migrated = await fleet.migrate();
   expect(resultOf(migrated, 'org_a').error).toMatchObject({
     ...UNFINISHED,
     hint: expect.stringContaining(
-      'tenantctl tenant rename org_a org_z Or drop the tenant: tenantctl tenant drop org_a',
+      'tenantctl tenant archive org_a Or drop the tenant: tenantctl tenant drop org_a',
     ),
   });
   expect(migrated.totals).toMatchObject({ changed: 3, failed: 1 });
@@ -55,12 +55,12 @@ test('a tenant whose verb has not ended is refused by every command, and told wi
   expect(tenants).toMatchObject({ broken: 1 });
   expect(states.find(({ tenant }) => tenant.clerkOrgId === 'org_a')).toMatchObject({
     class: 'broken',
-    attention: { code: 'UNFINISHED', problem: expect.stringMatching(/^its rename began at 20/) },
+    attention: { code: 'UNFINISHED', problem: expect.stringMatching(/^its archive began at 20/) },
   });
   const { checks } = await diagnose({ nodeVersion: '24.0.0', database: testDatabase.settings });
   expect(checks.find(({ id }) => id === 'unfinished-verbs')).toMatchObject({
     status: 'failed',
-    remedy: 'tenantctl tenant rename org_a org_z',
+    remedy: 'tenantctl tenant archive org_a',
   });
 
   await query(`UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_a'`);
@@ -78,7 +78,7 @@ test('a tenant whose verb has not ended is refused by every command, and told wi
 
 test('a verb that is at work is no finding of status; its tenant is refused under the lock, also by a string for many', async () => {
   const fleet = await createFleet(['org_a', 'org_b', 'org_c', 'org_d', 'org_e']);
-  await fleet.query(beginVerb(A, { verb: 'rename', run: await runAtWork(fleet) }));
+  await fleet.query(beginVerb(A, { verb: 'archive', run: await runAtWork(fleet) }));
   expect((await fleet.status()).tenants).toMatchObject({ broken: 0, upToDate: 5 });
   await fleet.add('3_links.sql', createTable('links'));
   const migrated = await fleet.migrate({ concurrency: 1 });

@@ -264,7 +264,7 @@ test('a clone that cannot be made leaves nothing, and says why', async () => {
   await query(`CREATE TABLE ${A}.by_hand (id int); INSERT INTO ${A}.by_hand VALUES (1)`);
   await expect(refused()).rejects.toMatchObject({
     code: 'SHAPE_DIFFERS',
-    details: ['table by_hand is extra.', 'column by_hand.id is extra.'],
+    details: ['table by_hand: only in the tenant', 'column by_hand.id: only in the tenant'],
   });
   expect(await traces(fleet)).toEqual(NOTHING);
   await query(`ALTER TABLE ${A}.people ADD COLUMN by_hand int DEFAULT 1`);
