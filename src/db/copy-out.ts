@@ -1,6 +1,6 @@
-import type { PoolClient } from 'pg';
-import { to } from 'pg-copy-streams';
-import { cancelRunning } from './pg-internals.ts';
+import type { Connection, PoolClient, Submittable } from 'pg';
+import { createCopyDataFilter } from './copy-data-filter.ts';
+import { cancelRunning, takeSocket } from './pg-internals.ts';
 
 /** Milliseconds to wait until the server has taken a request to cancel. */
 const CANCEL_MS = 5_000;
@@ -12,20 +12,76 @@ const CANCEL_MS = 5_000;
  * @throws what the server answers
  */
 export async function* copyOut(client: PoolClient, statement: string): AsyncGenerator<Buffer> {
-  const stream = client.query(to(statement));
-  let isOver = false;
+  const copy = new CopyOut(client, statement);
+  client.query(copy);
   try {
-    // Destroyed, it would leave the rest of the answer on the connection, unread.
-    for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
-    isOver = true;
-  } catch (error) {
-    isOver = true;
-    throw error;
+    for (let chunk = await copy.next(); chunk !== undefined; chunk = await copy.next()) yield chunk;
   } finally {
-    if (!isOver) {
+    if (!copy.isOver) {
       await cancelRunning(client, CANCEL_MS).catch(() => {});
-      stream.on('error', () => {});
-      stream.resume();
+      copy.discard();
     }
+  }
+}
+
+/** A query whose data is taken from the socket before pg makes an object of each row. */
+class CopyOut implements Submittable {
+  readonly #client: PoolClient;
+  readonly #statement: string;
+  readonly #chunks: Buffer[] = [];
+  #socket: ReturnType<typeof takeSocket> | undefined;
+  #wake: (() => void) | undefined;
+  #failure: Error | undefined;
+  #isDiscarded = false;
+  isOver = false;
+
+  constructor(client: PoolClient, statement: string) {
+    this.#client = client;
+    this.#statement = statement;
+  }
+
+  /** @returns undefined at the end */
+  async next(): Promise<Buffer | undefined> {
+    while (this.#chunks.length === 0 && !this.isOver) {
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#socket?.resume();
+      await woken;
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#chunks.shift();
+  }
+
+  /** Reads on to the end of the answer. */
+  discard(): void {
+    this.#isDiscarded = true;
+    this.#socket?.resume();
+  }
+
+  submit(connection: Connection): void {
+    const filter = createCopyDataFilter();
+    const socket = takeSocket(this.#client, (chunk) => {
+      const { data, others, rest } = filter(chunk);
+      if (data.length > 0 && !this.#isDiscarded) {
+        this.#chunks.push(data);
+        socket.pause();
+        this.#wake?.();
+      }
+      for (const other of others) socket.handOn(other);
+      if (rest !== undefined) socket.giveBack(rest);
+    });
+    this.#socket = socket;
+    connection.query(this.#statement);
+  }
+
+  handleError(error: Error): void {
+    this.#failure = error;
+    this.handleReadyForQuery();
+  }
+
+  handleCommandComplete(): void {}
+
+  handleReadyForQuery(): void {
+    this.isOver = true;
+    this.#wake?.();
   }
 }

@@ -30,6 +30,28 @@ export function socketOf(client: ClientBase): Socket | TLSSocket {
   return internals(client).connection.stream;
 }
 
+/** Lets `take` have what the server sends, instead of pg. */
+export function takeSocket(client: ClientBase, take: (chunk: Buffer) => void) {
+  const socket = socketOf(client);
+  const [handOn, ...others] = socket.listeners('data') as ((chunk: Buffer) => void)[];
+  if (handOn === undefined || others.length > 0) throw new Error('pg does not read from its socket');
+  socket.off('data', handOn);
+  socket.on('data', take);
+  return {
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    /** Gives pg some bytes. */
+    handOn,
+    /** Gives pg the socket again, and these bytes first. */
+    giveBack(rest: Buffer) {
+      socket.off('data', take);
+      socket.on('data', handOn);
+      handOn(rest);
+      socket.resume();
+    },
+  };
+}
+
 /** The process id that the server or pooler assigned to this client. */
 export function processIdOf(client: ClientBase): number | null {
   return internals(client).processID;
