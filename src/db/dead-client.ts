@@ -52,6 +52,18 @@ export function deadClientSettings({
   };
 }
 
+/**
+ * Statements for a transaction that waits for a stream, which may take its time while nobody uses the connection. The
+ * server still notices by keepalives that its client is gone.
+ */
+export function waitForStream(settings: ServerSettingValues): string {
+  const impatient = ['idle_in_transaction_session_timeout', 'tcp_user_timeout'];
+  return impatient
+    .filter((name) => name in settings)
+    .map((name) => `SET LOCAL ${name} = 0`)
+    .join(';\n');
+}
+
 /** SET statements for the transaction or the session. */
 export function setAll(
   settings: Readonly<Record<string, number | string>>,

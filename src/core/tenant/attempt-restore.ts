@@ -203,7 +203,7 @@ function hasSameScripts(folder: MigrationFolder, { scripts }: Manifest): boolean
   return here.size === scripts.length && scripts.every(({ name, checksum }) => here.get(name) === checksum);
 }
 
-function withoutDone<Done>(attempt: Exclude<Attempt<Done>, { kind: 'done' }>): Attempt<never> {
+export function withoutDone<Done>(attempt: Exclude<Attempt<Done>, { kind: 'done' }>): Attempt<never> {
   if (attempt.kind === 'busy' || attempt.kind === 'by-peer') return attempt;
   const { done: _, ...rest } = attempt;
   return rest;

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { toDatabaseError } from '../../db/database-error.ts';
+import { waitForStream } from '../../db/dead-client.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted, listed } from '../../wording.ts';
 import { backupDamaged } from '../backup/backup-errors.ts';
@@ -69,6 +70,7 @@ export async function loadBackup(loading: Loading): Promise<Attempt<Loaded>> {
       async (transaction) => {
         const { client } = transaction;
         await client.query(assertOwn(schema, context.run?.id));
+        await client.query(waitForStream(context.database.deadClientSettings));
         reading = await open();
         const done = await fill(loading, client, reading);
         await transaction.commitWith(recordsOf(loading, reading.manifest));

@@ -22,6 +22,8 @@ export interface OutsideTies {
   readonly ties: readonly Tie[];
   /** Objects of others, described by PostgreSQL, that CASCADE would drop: views, columns, functions ... */
   readonly dependents: readonly string[];
+  /** What leads from outside to tables of the schema, and goes with them: foreign keys, publications. */
+  readonly referrers: readonly string[];
 }
 
 /** Where the objects of a catalog are: their schema, or that of the table they belong to. */
@@ -80,7 +82,8 @@ const SELECT_TIES = `
       own.oid AS own
     FROM going g, own
   ), keys AS (
-    SELECT format('ALTER TABLE %I.%I', tn.nspname, t.relname) AS altered, k.conname, pg_get_constraintdef(k.oid) AS definition
+    SELECT format('%I.%I', tn.nspname, t.relname) AS altered, k.oid, k.conname, pg_get_constraintdef(k.oid) AS definition,
+           obj_description(k.oid, 'pg_constraint') AS comment, t.relnamespace <> l.own AS "isReferrer"
     FROM located l JOIN pg_constraint k ON l.classid = 'pg_constraint'::regclass AND k.oid = l.objid AND k.contype = 'f'
     JOIN pg_class t ON t.oid = k.conrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
     JOIN pg_class r ON r.oid = k.confrelid
@@ -93,13 +96,19 @@ const SELECT_TIES = `
     JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
     WHERE t.relnamespace = l.own AND p.relnamespace <> l.own
   ), ties AS (
-    SELECT format('%s DROP CONSTRAINT %I', altered, conname) AS remove, format('%s ADD CONSTRAINT %I %s', altered, conname, definition) AS restore FROM keys
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', altered, conname) AS remove,
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s', altered, conname, definition)
+             || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, altered, comment), '') AS restore FROM keys
     UNION SELECT format('ALTER TABLE %s DETACH PARTITION %s', parent, own), format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, own, bound) FROM parents WHERE relispartition
     UNION SELECT format('ALTER TABLE %s NO INHERIT %s', own, parent), format('ALTER TABLE %s INHERIT %s', own, parent) FROM parents WHERE NOT relispartition
   )
   SELECT (SELECT count(DISTINCT (classid, objid))::int FROM located) AS objects,
     current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) AS capacity,
     (SELECT coalesce(jsonb_agg(t ORDER BY t.remove), '[]') FROM ties t) AS ties,
+    ARRAY(SELECT pg_describe_object('pg_constraint'::regclass, oid, 0) FROM keys WHERE "isReferrer"
+          UNION SELECT pg_describe_object(classid, objid, 0) FROM located
+                WHERE classid IN ('pg_publication_rel'::regclass, to_regclass('pg_publication_namespace'))
+          ORDER BY 1) AS referrers,
     ARRAY(SELECT DISTINCT CASE WHEN v.oid IS NULL THEN pg_describe_object(l.classid, l.objid, l.objsubid)
                                ELSE pg_describe_object('pg_class'::regclass, v.oid, 0) END FROM located l
           LEFT JOIN pg_rewrite w ON l.classid = 'pg_rewrite'::regclass AND w.oid = l.objid AND w.rulename = '_RETURN'
@@ -128,7 +137,7 @@ export async function readOutsideTies(client: PoolClient, schema: string): Promi
 /** @throws TenantctlError TENANT_REFERENCED if CASCADE would drop objects of others */
 export function assertUnreferenced(
   { clerkOrgId: tenant, schema }: { readonly clerkOrgId: string; readonly schema: string },
-  { dependents }: OutsideTies,
+  { dependents }: Pick<OutsideTies, 'dependents'>,
 ): void {
   if (dependents.length === 0) return;
   throw new TenantctlError(

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { keepLock } from '../../db/lock-keeper.ts';
 import { identifier } from '../../db/sql.ts';
+import { readContent } from '../content/read-content.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
@@ -85,6 +86,8 @@ function begin(
     const { ties } = found;
     // Of an ARCHIVED tenant, the schema is gone. An ACTIVE one must not lose its schema unseen.
     const isGone = away !== undefined || (verb === 'drop' && found.objects === 0);
+    // What cannot be backed up is refused before anything is changed.
+    if (save && !isGone) await readContent(client, schema, names);
     const shape = save && !isGone ? await readShape(client, schema, context.database) : undefined;
     const before = { status, restore: ties.map(({ restore }) => restore), ...(shape && { shape }) };
     // What it was before a removal that was killed, that one has recorded. Before another verb, nobody has.

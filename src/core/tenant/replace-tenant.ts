@@ -17,7 +17,13 @@ import { tenantId } from '../state/tenant-ids.ts';
 import { endVerb } from '../state/verb-intents.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { tenantTarget } from '../target/target.ts';
-import { restoreInto, type Restored, type RestoreTask, type RestoreWork } from './attempt-restore.ts';
+import {
+  restoreInto,
+  withoutDone,
+  type Restored,
+  type RestoreTask,
+  type RestoreWork,
+} from './attempt-restore.ts';
 import { assertOwn, discardBuild, type Build } from './build-tenant.ts';
 import { assertUnreferenced, readOutsideTies } from './outside-ties.ts';
 import { fence, renameSchema } from './rename-schema.ts';
@@ -37,6 +43,8 @@ function namesBeside(schema: string): { readonly built: string; readonly replace
 export async function attemptReplace(work: RestoreWork, task: RestoreTask): Promise<Attempt<Restored>> {
   const { tenant } = task;
   const { built, replaced } = namesBeside(tenant.schema);
+  const seen = await inspect(work, tenant);
+  if (seen.kind !== 'done') return withoutDone(seen);
   await dropBeside(work, replaced);
   const beside = { ...task, tenant: { ...tenant, schema: built } };
   const restored = await restoreInto(work, beside, {
@@ -48,6 +56,30 @@ export async function attemptReplace(work: RestoreWork, task: RestoreTask): Prom
   const swapped = await swap(work, tenant, { built, replaced }, restored.done);
   if (swapped.kind === 'done') await dropBeside(work, replaced);
   return swapped.kind === 'failed' && !task.source.mayReopen ? { ...swapped, mayRepeat: false } : swapped;
+}
+
+/** Whether the tenant can be replaced, before a schema is built for that. */
+function inspect({ context }: RestoreWork, tenant: RestoreTask['tenant']): Promise<Attempt<void>> {
+  const { clerkOrgId, schema } = tenant;
+  return tryUnderLock(
+    context,
+    schema,
+    async (transaction) => {
+      transaction.abandon();
+      await assertReplaceable(transaction.client, tenant);
+      return { kind: 'done', done: undefined };
+    },
+    (error) => toDatabaseError(error, { tenant: clerkOrgId }),
+  );
+}
+
+/**
+ * What leads to the tenant from outside would go on to lead to the schema that is dropped.
+ * @throws TenantctlError TENANT_REFERENCED
+ */
+async function assertReplaceable(client: PoolClient, tenant: RestoreTask['tenant']): Promise<void> {
+  const { dependents, referrers } = await readOutsideTies(client, tenant.schema);
+  assertUnreferenced(tenant, { dependents: [...dependents, ...referrers] });
 }
 
 /** Takes back what was built, after a failure. */
@@ -82,7 +114,7 @@ function swap(
       const { client } = transaction;
       await client.query(assertOwn(built, run?.id));
       await assertRegistered(client, tenant, database.names);
-      assertUnreferenced(tenant, await readOutsideTies(client, schema));
+      await assertReplaceable(client, tenant);
       await fence(client, schema);
       await renameSchema(client, { from: schema, to: replaced });
       const { stale } = await renameSchema(client, { from: built, to: schema });

@@ -1,6 +1,9 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
+import { waitForStream } from '../../db/dead-client.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Manifest } from '../backup/manifest.ts';
 import { readBackup, verifyBackup, type BackupReading } from '../backup/read-backup.ts';
@@ -22,6 +25,19 @@ export interface RestoreSource {
   readonly mayReopen: boolean;
   /** Ends what is still being read. */
   readonly close: () => Promise<void>;
+}
+
+/**
+ * A file, which is verified to its end before anything of it is used; or a pipe, such as a shell's <(command), which is
+ * read once like a stream.
+ * @throws TenantctlError as verifyBackup
+ */
+export async function openPath(path: string): Promise<RestoreSource> {
+  const isPipe = await stat(path).then(
+    (found) => found.isFIFO(),
+    () => false,
+  );
+  return isPipe ? openStream(createReadStream(path), path) : openFile(path);
 }
 
 /** A file, which is verified to its end before anything of it is used. @throws TenantctlError as verifyBackup */
@@ -83,6 +99,7 @@ async function writeTo(
     createRunContext(database),
     tenant.schema,
     async (transaction) => {
+      await transaction.client.query(waitForStream(database.deadClientSettings));
       await writeBackup(transaction.client, database, tenant, pipe);
       transaction.abandon();
       return { kind: 'done', done: undefined };

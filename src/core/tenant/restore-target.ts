@@ -1,7 +1,6 @@
-import { TenantctlError } from '../../errors.ts';
 import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
-import { tenantCommand } from '../registry/not-active.ts';
+import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
 import { refusedSchema, tenantExists } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import { selectVerbIntent, tenantUnfinished, type VerbIntent } from '../state/verb-intents.ts';
@@ -84,15 +83,7 @@ export function decideTarget(
   const target = { clerkOrgId, schema, status, former, isReplaced: false };
   if (intent !== null && intent.verb !== 'restore') throw tenantUnfinished(intent);
   if (intent !== null || status === null) return target;
-  if (status === 'ARCHIVED')
-    throw new TenantctlError(
-      'TENANT_NOT_ACTIVE',
-      `The tenant "${clerkOrgId}" is ARCHIVED: nothing was done to it.`,
-      {
-        tenant: clerkOrgId,
-        hint: `To bring it back from its backup: ${tenantCommand('unarchive', [clerkOrgId])}`,
-      },
-    );
+  if (status === 'ARCHIVED') throw tenantNotActive(target, status);
   if (!hasSchema) return target;
   if (!replace) throw tenantExists(clerkOrgId, schema, hintToReplace(clerkOrgId));
   return { ...target, isReplaced: true };

@@ -18,7 +18,7 @@ import {
   type RestoreProjectOptions,
 } from './restore-project.ts';
 import { restoreEnding, type RestoreResult } from './restore-result.ts';
-import { openFile, openStream, openTenant, type RestoreSource } from './restore-source.ts';
+import { openFile, openPath, openStream, openTenant, type RestoreSource } from './restore-source.ts';
 import { decideTarget, readTargetFacts, type RestoreTarget } from './restore-target.ts';
 import { serveRestores } from './serve-restores.ts';
 
@@ -46,7 +46,7 @@ export function restoreTenant(
 ): Promise<RunResult> {
   const name = typeof backup === 'string' ? shellWord(backup) : '-';
   return restore(database, options, `tenantctl tenant restore ${name}`, () =>
-    typeof backup === 'string' ? openFile(backup) : openStream(backup),
+    typeof backup === 'string' ? openPath(backup) : openStream(backup),
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { BEGIN, type OpenTransaction } from '../../db/transaction.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
+import { waitForStream } from '../../db/dead-client.ts';
 import { backupUnwritable } from '../backup/backup-errors.ts';
 import { backupFileName, writeBackupFile } from '../backup/backup-file.ts';
 import { writeBackup, type BackupSummary } from '../backup/write-backup.ts';
@@ -101,7 +102,7 @@ async function attemptBackup(
       const { client } = transaction;
       const status = await readStatus(context, transaction, tenant);
       if (!BACKED_UP.some((word) => word === status)) throw tenantNotActive(tenant, status);
-      await client.query(allowSlowReader(context.database));
+      await client.query(waitForStream(context.database.deadClientSettings));
       const subject = { clerkOrgId, schema, status };
       const write = (output: Writable) => writeBackup(client, context.database, subject, output, begun);
       const { summary, file } = await writeTo(target, tenant, write);
@@ -119,16 +120,6 @@ async function attemptBackup(
   return attempt.kind === 'failed' && isBegun && 'output' in target
     ? { ...attempt, mayRepeat: false }
     : attempt;
-}
-
-/**
- * While a stream's reader takes its time, nobody reads from the connection. These settings would end it then; keepalives
- * notice a dead client all the same (src/db/dead-client.ts).
- */
-function allowSlowReader({ deadClientSettings }: RunContext['database']): string {
-  const impatient = ['idle_in_transaction_session_timeout', 'tcp_user_timeout'];
-  const set = impatient.filter((name) => name in deadClientSettings).map((name) => `SET LOCAL ${name} = 0`);
-  return set.join(';\n');
 }
 
 async function readStatus(

@@ -73,6 +73,12 @@ test('without a backup nothing goes: a folder that cannot be written, a tenant t
   expect(await query(`SELECT FROM pg_constraint WHERE confrelid = 'plans'::regclass`)).toHaveLength(1);
   expect(await query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
   expect(await readdir(folder)).toHaveLength(1);
+  // A file of it could not be restored, although it can be written once the table inherits no more.
+  await query(`TRUNCATE ${A}.notes; CREATE TABLE kin (id int); CREATE TABLE ${A}.child () INHERITS (kin)`);
+  expect(await refusalOf(archiveTenant(database, 'org_a', { backupFolder: folder }))).toMatchObject({
+    code: 'CONTENT_UNSUPPORTED',
+  });
+  expect(await query('SELECT FROM pg_inherits')).not.toEqual([]);
   await query(`UPDATE tenants SET status = 'FAILED'`);
   expect(await refusalOf(archiveTenant(database, 'org_a', { backupFolder: folder }))).toMatchObject({
     code: 'TENANT_NOT_ACTIVE',

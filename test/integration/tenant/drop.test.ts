@@ -104,6 +104,7 @@ test('a drop that fails gives the tenant back as it was; one whose process died 
   const fleet = await createFleet(['org_a']);
   const { database, query, testDatabase } = fleet;
   await tie(fleet, A);
+  await query(`COMMENT ON CONSTRAINT x_plan_fkey ON ${A}.x IS 'the plan''s number'`);
   const before = await contentWith(fleet);
   const reader = await session(fleet);
   await reader.query(`BEGIN; SELECT FROM ${A}.notes`);
@@ -113,6 +114,7 @@ test('a drop that fails gives the tenant back as it was; one whose process died 
     blockedBy: [{ query: expect.stringContaining('notes') as string }],
   });
   expect(await contentWith(fleet)).toEqual(before);
+  expect(await query(`SELECT FROM pg_description WHERE description = 'the plan''s number'`)).toHaveLength(1);
   expect(await query('SELECT status FROM tenants')).toEqual([{ status: 'ACTIVE' }]);
   expect(await query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
 

@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../../../src/core/commands/try-under-lock.ts';
@@ -111,6 +114,30 @@ test('a tenant is restored as another organization, with its rows, history, sequ
   expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 1, changed: 3, failed: 0 });
 });
 
+test('a pipe is read once, like a stream; and a stream may take longer than a transaction may be idle', async () => {
+  const { fleet, file } = await backedUp();
+  const pipe = join(fleet.project.folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const restored = restoreTenant(fleet.database, pipe, options(fleet, { as: 'org_b' }));
+  await copyFile(file, pipe);
+  expect(await restored).toMatchObject({ outcome: 'restored', rows: 97 });
+
+  const impatient = {
+    ...fleet.database,
+    deadClientSettings: { ...fleet.database.deadClientSettings, idle_in_transaction_session_timeout: 300 },
+  };
+  const bytes = await readFile(file);
+  const between = bytes.indexOf('tables/00002');
+  async function* slowly() {
+    yield bytes.subarray(0, between);
+    await setTimeout(1_500);
+    yield bytes.subarray(between);
+  }
+  const stream = Readable.from(slowly(), { objectMode: false });
+  const later = await restoreTenant(impatient, stream, options(fleet, { as: 'org_c' }));
+  expect(later).toMatchObject({ outcome: 'restored', rows: 97 });
+});
+
 test('a tenant whose schema or row is gone comes back under its own names', async () => {
   const { fleet, file, schema } = await backedUp();
   const [before] = await contentsOf(fleet, ['org_a']);
@@ -158,6 +185,16 @@ test('a backup replaces the tenant, which stays as it is if that fails, and noth
   expect(await fleet.query(beside)).toEqual([]);
 
   await fleet.project.remove('migrations/tenants/4_newer.sql');
+  await fleet.query(`CREATE TABLE shared (line int CONSTRAINT leads_in REFERENCES ${schema}.lines);
+    CREATE PUBLICATION lines_of_a FOR TABLE ${schema}.lines`);
+  expect(await refusalOf(replace())).toMatchObject({
+    code: 'TENANT_REFERENCED',
+    details: [
+      'constraint leads_in on table public.shared',
+      `publication of table ${schema}.lines in publication lines_of_a`,
+    ],
+  });
+  await fleet.query('DROP TABLE shared; DROP PUBLICATION lines_of_a');
   expect(await replace()).toMatchObject({ clerkOrgId: 'org_a', schema, outcome: 'restored' });
   expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
   expect(await fleet.query(beside)).toEqual([]);
