@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
@@ -117,16 +117,16 @@ test('a tenant is restored as another organization, with its rows, history, sequ
 test('a pipe is read once, like a stream; and a stream may take longer than a transaction may be idle', async () => {
   const { fleet, file } = await backedUp();
   const pipe = join(fleet.project.folder, 'pipe');
-  execFileSync('mkfifo', [pipe]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
   const restored = restoreTenant(fleet.database, pipe, options(fleet, { as: 'org_b' }));
-  await copyFile(file, pipe);
+  const bytes = await readFile(file);
+  await writeFile(pipe, bytes);
   expect(await restored).toMatchObject({ outcome: 'restored', rows: 97 });
 
   const impatient = {
     ...fleet.database,
     deadClientSettings: { ...fleet.database.deadClientSettings, idle_in_transaction_session_timeout: 300 },
   };
-  const bytes = await readFile(file);
   const between = bytes.indexOf('tables/00002');
   async function* slowly() {
     yield bytes.subarray(0, between);
