@@ -5,9 +5,8 @@ import type { Names } from '../../names.ts';
 import { listed } from '../../wording.ts';
 import type { Content, ContentTable } from './content.ts';
 import { loadContent } from './load-content.ts';
-import { patternSql } from './mask-pattern.ts';
-import { constantText, padsOf, patternOf, type MaskPlan } from './plan-mask.ts';
-import type { MaskRule } from './mask.ts';
+import { MaskSql } from './mask-sql.ts';
+import type { MaskPlan } from './plan-mask.ts';
 import { measureContent } from './measure-content.ts';
 import { contentSettings } from './text-form.ts';
 
@@ -91,59 +90,26 @@ async function copyTable(
        ${contentSettings(to)}`,
     );
   }
-  const values = new Values();
+  const masking = new MaskSql(maskKey);
   const expressions = columns.map((column) => {
     const rule = rules?.get(column);
     const { type = '', route = 'direct' } = byColumn.get(column) ?? {};
     const value = `t.${identifier(column)}`;
-    if (rule !== undefined) return maskSql(rule, value, type, { values, maskKey });
+    if (rule !== undefined) return masking.valueOf(column, type, rule);
     if (route === 'direct') return value;
     return route === 'text' ? `${value}::text::${type}` : `x.${identifier(column)}::${type}`;
   });
   const list = columns.length === 0 ? '' : ` (${columns.map(identifier).join(', ')}) OVERRIDING SYSTEM VALUE`;
   const join = named.length === 0 ? '' : ` JOIN pg_temp.${NAMED} x ON x.${ROW} = t.ctid`;
   await client.query(
-    `INSERT INTO ${qualified(to, name)}${list} SELECT ${expressions.join(', ')} FROM ONLY ${source} t${join}`,
-    values.list,
+    `INSERT INTO ${qualified(to, name)}${list} SELECT ${expressions.join(', ')} FROM ONLY ${source} t${join}${masking.joins}`,
+    masking.values,
   );
   if (named.length > 0) await client.query(`DROP TABLE pg_temp.${NAMED}`);
 }
 
 const NAMED = 'tenantctl_named';
 const ROW = 'tenantctl_row';
-
-/** Bound values, and the SQL that refers to them. */
-class Values {
-  readonly list: unknown[] = [];
-  add(value: unknown): string {
-    return `$${this.list.push(value)}`;
-  }
-}
-
-interface Masking {
-  readonly values: Values;
-  readonly maskKey: string;
-}
-
-/** NULL stays NULL, except under a constant. */
-function maskSql(
-  rule: Exclude<MaskRule, 'keep'>,
-  value: string,
-  type: string,
-  { values, maskKey }: Masking,
-): string {
-  if (rule === 'null') return `NULL::${type}`;
-  if ('constant' in rule) return `${values.add(constantText(rule.constant))}::text::${type}`;
-  const [inner, outer] = padsOf(maskKey).map((pad) => `${values.add(pad)}::bytea`);
-  const code = `sha256(${outer} || sha256(${inner} || convert_to(${value}::text, 'UTF8')))`;
-  const pattern = patternOf(rule);
-  const masked =
-    pattern === undefined
-      ? `left(encode(${code}, 'hex'), ${'hash' in rule ? rule.hash : 0})`
-      : // Equal values get equal numbers, and different values different ones, as long as the pattern has some left.
-        patternSql(pattern, `((dense_rank() OVER (ORDER BY ${code}) - 1) % ${pattern.capacity})`);
-  return `CASE WHEN ${value} IS NOT NULL THEN (${masked})::${type} END`;
-}
 
 /** $1 source, $2 target. Types of the same name may be one for each schema; see `route` for oids. */
 const ROUTES = `

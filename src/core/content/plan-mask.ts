@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier, qualified } from '../../db/sql.ts';
@@ -29,13 +28,21 @@ interface MaskedColumn {
   readonly rule: Exclude<MaskRule, 'keep'>;
 }
 
-/** The rule of each column that is masked, by table (partitions by themselves) and column. */
-export type MaskPlan = ReadonlyMap<string, ReadonlyMap<string, Exclude<MaskRule, 'keep'>>>;
+export interface ColumnMask {
+  readonly rule: Exclude<MaskRule, 'keep'>;
+  /** SQL after FROM: all rows of the table, those of every partition included. */
+  readonly allRows: string;
+}
+
+/** The columns that are masked, by table (partitions by themselves) and name. */
+export type MaskPlan = ReadonlyMap<string, ReadonlyMap<string, ColumnMask>>;
 
 export interface MaskOptions {
   readonly mask: Mask;
   /** Copies the columns that no rule names, in tables that have rules. Without it they are an error. */
   readonly maskRest?: 'keep' | undefined;
+  /** Tables that are copied as they are: the history of the migrations. */
+  readonly unmaskable: readonly string[];
 }
 
 /** Fewer digits of a hash are likely to meet in a large table. */
@@ -49,7 +56,7 @@ const UNIQUE_DIGITS = 16;
 export async function planMask(
   client: PoolClient,
   schema: string,
-  { mask, maskRest }: MaskOptions,
+  { mask, maskRest, unmaskable }: MaskOptions,
 ): Promise<MaskPlan> {
   const { rows } = await client.query<ColumnFacts>(FACTS, [schema, Object.keys(mask)]);
   const tables = Map.groupBy(rows, ({ table }) => table);
@@ -57,6 +64,10 @@ export async function planMask(
   const masked: MaskedColumn[] = [];
   for (const [table, rules] of Object.entries(mask)) {
     const columns = tables.get(table);
+    if (unmaskable.includes(table)) {
+      problems.push(`${table} cannot be masked: it is the history of the migrations.`);
+      continue;
+    }
     if (columns === undefined) {
       problems.push(
         `${table} is no table of ${schema}; rules of a partition belong to its partitioned table.`,
@@ -77,7 +88,7 @@ export async function planMask(
   for (const each of masked)
     problems.push(...(ruleProblem(each) ?? (await valueProblems(client, schema, each))));
   if (problems.length > 0) throw maskInvalid(problems);
-  return planOf(masked);
+  return planOf(schema, masked);
 }
 
 /** Rows of a table that inherits from one with rules are likely to be of the same kind. */
@@ -92,14 +103,19 @@ async function heirsWithoutRules(client: PoolClient, schema: string, mask: Mask)
   return rows.map(({ name, parent }) => `${name} has no rules: it inherits from ${parent}, which has some.`);
 }
 
-function planOf(masked: readonly MaskedColumn[]): MaskPlan {
-  const plan = new Map<string, Map<string, Exclude<MaskRule, 'keep'>>>();
+function planOf(schema: string, masked: readonly MaskedColumn[]): MaskPlan {
+  const plan = new Map<string, Map<string, ColumnMask>>();
   for (const { facts, rule } of masked)
     for (const leaf of facts.leaves) {
-      const rules = plan.get(leaf) ?? new Map<string, Exclude<MaskRule, 'keep'>>();
-      plan.set(leaf, rules.set(facts.column, rule));
+      const rules = plan.get(leaf) ?? new Map<string, ColumnMask>();
+      plan.set(leaf, rules.set(facts.column, { rule, allRows: allRowsOf(schema, facts) }));
     }
   return plan;
+}
+
+/** Without those of tables that inherit from it. */
+function allRowsOf(schema: string, { table, leaves }: ColumnFacts): string {
+  return `${leaves.includes(table) ? 'ONLY ' : ''}${qualified(schema, table)}`;
 }
 
 /** What is wrong with a rule, whatever the values are. Pure. */
@@ -127,11 +143,8 @@ async function valueProblems(client: PoolClient, schema: string, masked: MaskedC
   }
   const pattern = patternOf(rule);
   if (pattern === undefined || !facts.isUnique) return [];
-  const counts = facts.leaves.map(
-    (leaf) => `SELECT count(DISTINCT ${identifier(column)}) AS n FROM ONLY ${qualified(schema, leaf)}`,
-  );
   const { rows } = await client.query<{ n: string }>(
-    `SELECT max(n)::text AS n FROM (${counts.join(' UNION ALL ')}) c`,
+    `SELECT count(DISTINCT ${identifier(column)}::text)::text AS n FROM ${allRowsOf(schema, facts)}`,
   );
   const needed = BigInt(rows[0]?.n ?? 0);
   return needed <= pattern.capacity
@@ -174,12 +187,6 @@ async function refusalOf(client: PoolClient, value: string, type: string): Promi
     await client.query('ROLLBACK TO tenantctl_mask; RELEASE tenantctl_mask');
     return `${message}.`;
   }
-}
-
-/** The two pads of HMAC-SHA256, of a key that is derived from the user's: RFC 2104, RFC 5869. */
-export function padsOf(maskKey: string): readonly [inner: Buffer, outer: Buffer] {
-  const key = Buffer.from(hkdfSync('sha256', maskKey, '', 'tenantctl mask', 64));
-  return [0x36, 0x5c].map((pad) => Buffer.from(key.map((byte) => byte ^ pad))) as [Buffer, Buffer];
 }
 
 /** $1 schema, $2 tables. A constraint of a partition counts, too: columns are compared by name. */

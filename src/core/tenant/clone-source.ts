@@ -58,7 +58,10 @@ export async function readCloneContent(
 ): Promise<{ readonly content: Content; readonly masks: MaskPlan }> {
   await client.query(contentSettings(schema));
   const content = await readContent(client, schema, names);
-  return { content, masks: await planMask(client, schema, { mask, maskRest }) };
+  return {
+    content,
+    masks: await planMask(client, schema, { mask, maskRest, unmaskable: [names.tenantHistory] }),
+  };
 }
 
 /** @throws TenantctlError TENANT_NOT_ACTIVE */

@@ -167,6 +167,35 @@ test('what a mask names is not in the clone: the same rows and key give the same
   expect(JSON.stringify(await query('SELECT r::text FROM tenantctl.runs r'))).not.toContain(KEY);
 });
 
+test('equal values stay equal in all partitions of a table, different ones different, and columns of any type can be unique', async () => {
+  const fleet = await createFleet([]);
+  await fleet.add(
+    '3_visits.sql',
+    up(`CREATE TABLE visits (day int, who text) PARTITION BY RANGE (day);
+        CREATE TABLE early PARTITION OF visits FOR VALUES FROM (1) TO (5);
+        CREATE TABLE late PARTITION OF visits FOR VALUES FROM (5) TO (10);
+        CREATE TABLE events (data json); CREATE UNIQUE INDEX ON events ((data->>'id'))`),
+  );
+  await fleet.provision('org_a');
+  await fleet.query(
+    `SET search_path TO ${A}; INSERT INTO visits SELECT n, 'secret ' || n % 6 FROM generate_series(1, 9) n;
+     INSERT INTO events SELECT json_build_object('id', n) FROM generate_series(1, 3) n`,
+  );
+  const fake = { fake: '{digits:3}' };
+  const mask = { visits: { day: 'keep', who: fake }, events: { data: 'null' } } as const;
+  await cloneIn(fleet, { mask, maskKey: KEY });
+  const rows = await fleet.query<{ day: number; who: string }>(`SELECT * FROM ${B}.visits ORDER BY day`);
+  expect(new Set(rows.slice(0, 6).map(({ who }) => who)).size).toBe(6);
+  expect(rows.slice(6).map(({ who }) => who)).toEqual(rows.slice(0, 3).map(({ who }) => who));
+  const copied = cloneIn(
+    fleet,
+    { mask: { ...mask, events: { data: { fake: '"{digits:3}"' } } }, maskKey: KEY },
+    'org_c',
+  );
+  // Strings have no id: the index holds any number of NULLs.
+  await expect(copied).resolves.toMatchObject({ clerkOrgId: 'org_c' });
+});
+
 test('a mask that cannot be applied is refused before anything is changed, with each problem', async () => {
   const fleet = await people();
   const { token: _, ...rest } = RULES;
@@ -182,6 +211,7 @@ test('a mask that cannot be applied is refused before anything is changed, with 
   expect(
     await problemsOf({
       nowhere: {},
+      knex_migrations_tenant: { name: { hash: 32 } },
       visits_2026: {},
       visits: { day: 'null', who: 'null' },
       people: {
@@ -198,6 +228,7 @@ test('a mask that cannot be applied is refused before anything is changed, with 
     }),
   ).toEqual([
     `nowhere is no table of ${A}; rules of a partition belong to its partitioned table.`,
+    'knex_migrations_tenant cannot be masked: it is the history of the migrations.',
     `visits_2026 is no table of ${A}; rules of a partition belong to its partitioned table.`,
     'people has no column gone.',
     'visits.day cannot be masked: it is part of a partition key. Its rule can be "keep".',
