@@ -6,6 +6,7 @@ import { readTenantFolder } from '../plan/plan-folder.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { createRunContext } from '../run/run-context.ts';
 import { renderShape } from '../shape/render-shape.ts';
+import { assertReadable } from './assert-readable.ts';
 import { buildReference } from './build-reference.ts';
 import { shapeOf } from './show-drift.ts';
 
@@ -21,7 +22,7 @@ export const DUMP_HEADER = '-- The schema of a tenant, written by tenantctl sche
 /**
  * The canonical tenant as SQL: what the migrations make, built in a transaction that is rolled back; or a tenant as it
  * is. The text does not depend on the tenant's names.
- * @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, REFERENCE_FAILED, MIGRATIONS_FOLDER_EMPTY
+ * @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, RIGHTS_MISSING, REFERENCE_FAILED, MIGRATIONS_FOLDER_EMPTY
  */
 export async function dumpSchema(database: Database, given: DumpOptions): Promise<string> {
   const options = checkCall(database, given, 'tenantFolder');
@@ -36,6 +37,7 @@ async function readWanted(database: Database, options: DumpOptions) {
     return buildReference(createRunContext(database, options), folder, names);
   }
   const { tenant } = await tenantState(database, options.tenant, options);
+  await assertReadable(database, [tenant.schema]);
   const shape = tenant.hasSchema ? await shapeOf(database, tenant.schema) : undefined;
   if (shape === undefined) throw schemaMissing(tenant);
   return shape;

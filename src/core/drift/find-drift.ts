@@ -16,6 +16,7 @@ import { readShapes } from '../shape/read-shapes.ts';
 import type { Shape } from '../shape/shape.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import type { MigrationFolder } from '../files/source.ts';
+import { assertReadable } from './assert-readable.ts';
 import { KEPT_DIFFERENCES, type Cohort } from './cohort.ts';
 import { findLeads, readTenantSchemas } from './find-leads.ts';
 import { historyKey, referencesOfMigrations, referencesOfTenant, type References } from './references.ts';
@@ -52,7 +53,7 @@ export const MIGRATIONS = 'migrations';
  * Reads the shapes of all ACTIVE tenants, or of the named ones whatever their status, and compares each with the
  * reference. Tenants with the same history and shape are one cohort. Changes nothing and takes no tenant's lock.
  * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, SCHEMA_MISSING of the reference,
- *   REFERENCE_FAILED, MIGRATIONS_FOLDER_EMPTY
+ *   REFERENCE_FAILED, MIGRATIONS_FOLDER_EMPTY, RIGHTS_MISSING
  */
 export async function findDrift(database: Database, given: DriftOptions): Promise<Drift> {
   const options = checkCall(database, given, 'tenantFolder');
@@ -62,6 +63,10 @@ export async function findDrift(database: Database, given: DriftOptions): Promis
   const { folder } = await readTenantFolder({ ...options, folder: options.tenantFolder });
   const states = await selectStates(database, options, folder);
   const present = states.filter(({ tenant }) => tenant.hasSchema);
+  await assertReadable(
+    database,
+    present.map(({ tenant }) => tenant.schema),
+  );
   const cohorts = await readCohorts(context, present, {
     references: await openReferences(context, reference, folder),
     schemas: await readTenantSchemas(database),
@@ -103,7 +108,7 @@ async function selectStates(
   return tenants === undefined ? states.filter(({ tenant }) => statuses.includes(tenant.status)) : states;
 }
 
-/** @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING */
+/** @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, RIGHTS_MISSING */
 export async function openReferences(
   context: RunContext,
   reference: string,
@@ -114,6 +119,7 @@ export async function openReferences(
   const [state] = await readStates(database, await findTenants(database, [reference]), folder);
   if (state === undefined) throw new TenantctlError('TENANT_UNKNOWN', `There is no tenant "${reference}".`);
   if (!state.tenant.hasSchema) throw schemaMissing(state.tenant);
+  await assertReadable(database, [state.tenant.schema]);
   return referencesOfTenant(context, state);
 }
 

@@ -10,6 +10,7 @@ import { compareShapes, type ShapeDifference } from '../shape/compare-shapes.ts'
 import { readShapes } from '../shape/read-shapes.ts';
 import { renderShape } from '../shape/render-shape.ts';
 import type { Shape } from '../shape/shape.ts';
+import { assertReadable } from './assert-readable.ts';
 import type { Lead } from './cohort.ts';
 import { findLeads, readTenantSchemas } from './find-leads.ts';
 import { MIGRATIONS, openReferences, type DriftOptions } from './find-drift.ts';
@@ -30,7 +31,8 @@ export interface TenantDrift {
 /**
  * How one tenant differs from the reference at its own version.
  * @param name organization id or schema
- * @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, REFERENCE_FAILED, TENANT_BEHIND if there is no reference at its version
+ * @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, REFERENCE_FAILED, RIGHTS_MISSING; TENANT_BEHIND if there is no
+ *   reference at its version
  */
 export async function showDrift(
   database: Database,
@@ -46,6 +48,7 @@ export async function showDrift(
   const { tenant } = state;
   const { clerkOrgId, schema } = tenant;
   if (!tenant.hasSchema) throw schemaMissing(tenant);
+  await assertReadable(database, [schema]);
   const reference = await (await openReferences(context, named, folder)).of(state);
   if ('reason' in reference)
     throw new TenantctlError('TENANT_BEHIND', `"${clerkOrgId}" was not compared: ${reference.reason}.`, {

@@ -21,8 +21,8 @@ export interface RenameFacts {
   readonly written: string;
   /** The schema of the new organization, if it has a row of its own. */
   readonly schemaOfNew: string | null;
-  /** Another organization whose row names one of the two schemas. */
-  readonly sharedWith: string | null;
+  /** Another organization, whose row names one of the two schemas. */
+  readonly sharedWith: TenantNames | null;
   /** The new name is that of a schema. */
   readonly isTaken: boolean;
   /** tenantctl knows the tenant by both of its names. */
@@ -45,7 +45,7 @@ export function selectRenameFacts(
     (${literal(to.clerkOrgId)}::${cast})::text AS written,
     (SELECT coalesce(t.${schemaColumn}::text, '') FROM ${table} t
      WHERE t.${organization} = ${literal(to.clerkOrgId)}::${cast} AND ${id} <> ${literal(clerkOrgId)} LIMIT 1) AS "schemaOfNew",
-    (SELECT ${id} FROM ${table} t WHERE t.${schemaColumn}::text IN (${literal(schema)}, ${literal(to.schema)})
+    (SELECT jsonb_build_object('clerkOrgId', ${id}, 'schema', t.${schemaColumn}::text) FROM ${table} t WHERE t.${schemaColumn}::text IN (${literal(schema)}, ${literal(to.schema)})
      AND ${id} <> ${literal(clerkOrgId)} LIMIT 1) AS "sharedWith",
     EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = ${literal(to.schema)}) AS "isTaken",
     EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = ${literal(schema)}

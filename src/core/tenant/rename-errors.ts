@@ -19,7 +19,7 @@ export function refusalOfRename(
   if (written !== to.clerkOrgId) return misspelt(to.clerkOrgId, written, `Rename to "${written}".`, tenant);
   if (schemaOfNew !== null) return tenantExists(to.clerkOrgId, schemaOfNew, CHOOSE, tenant);
   if (!RENAMABLE.some((word) => word === status)) return tenantNotActive(from, status);
-  if (sharedWith !== null) return taken(tenant, from.schema, sharedWith);
+  if (sharedWith !== null) return taken(tenant, sharedWith.schema, sharedWith.clerkOrgId);
   const refused = refusedSchema(from);
   if (refused !== undefined) return refused;
   if (!isKnown) return tenantAmbiguous(from);
@@ -73,5 +73,13 @@ export function renameRefused(
         hint: 'Nothing was changed.',
       },
     );
+  if (error.sqlstate === '42710')
+    return error.with({
+      hint: 'TENANT_ROLE names the role after the schema. If nobody uses the one that has this name, drop it. Without --with-schema, both keep their names.',
+    });
+  if (error.sqlstate === '23503')
+    return error.with({
+      hint: 'A table refers to the organization id in the registry. Give its foreign key ON UPDATE CASCADE, in a master migration.',
+    });
   return error;
 }

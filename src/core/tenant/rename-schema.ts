@@ -5,6 +5,7 @@ import { identifier, literal, readable } from '../../db/sql.ts';
 export interface StaleObject {
   /** `function`, `trigger`, `default`, `constraint`, … */
   readonly kind: string;
+  /** Without the schema, unless it is `public`. */
   readonly name: string;
 }
 
@@ -38,13 +39,13 @@ export async function renameSchema(client: PoolClient, { from, to, role }: Move)
 /**
  * Locks a schema's tables, under the transaction's lock_timeout, so that every transaction that has used one of them
  * has ended when this one commits. PostgreSQL's own locks do not see to that: one transaction would write a row under
- * the old name, and the next one under the new.
+ * the old name, and the next one under the new. Foreign tables cannot be locked.
  */
 export async function fence(client: PoolClient, schema: string): Promise<void> {
   const { rows } = await client.query<{ tables: string | null }>(
     `SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) AS tables
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')`,
+     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`,
     [schema],
   );
   const tables = rows[0]?.tables ?? null;
@@ -87,11 +88,12 @@ function plain(name: string): string {
 function selectStale(from: string, to: string): string {
   const word = [from, readable(from)].map((name) => name.replaceAll(/[^\p{L}\p{N}_]/gu, String.raw`\$&`));
   const pattern = String.raw`(^|[^[:alnum:]_$])(${[...new Set(word)].join('|')})($|[^[:alnum:]_$])`;
-  const table = `c.oid::regclass::text`;
+  const table = `format('%I', c.relname)`;
   return `WITH s AS (SELECT oid FROM pg_namespace WHERE nspname = ${literal(to)}),
-    relations AS (SELECT c.oid FROM pg_class c JOIN s ON c.relnamespace = s.oid),
+    relations AS (SELECT c.oid, c.relname FROM pg_class c JOIN s ON c.relnamespace = s.oid),
     texts (kind, name, content) AS (
-      SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, p.oid::regprocedure::text,
+      SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END,
+             format('%s%I(%s)', CASE WHEN p.pronamespace <> s.oid THEN 'public.' END, p.proname, pg_get_function_identity_arguments(p.oid)),
              concat_ws(' ', p.prosrc, array_to_string(p.proconfig, ' '), pg_get_expr(p.proargdefaults, 0))
       FROM pg_proc p JOIN s ON p.pronamespace IN (s.oid, 'public'::regnamespace) WHERE p.prokind <> 'a'
       UNION ALL
@@ -114,7 +116,7 @@ function selectStale(from: string, to: string): string {
              concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
       FROM pg_policy p JOIN relations c ON c.oid = p.polrelid
       UNION ALL
-      SELECT 'domain', t.oid::regtype::text, t.typdefault FROM pg_type t JOIN s ON t.typnamespace = s.oid WHERE t.typtype = 'd'
+      SELECT 'domain', format('%I', t.typname), t.typdefault FROM pg_type t JOIN s ON t.typnamespace = s.oid WHERE t.typtype = 'd'
       UNION ALL
       SELECT 'foreign table', ${table}, array_to_string(f.ftoptions, ' ') FROM pg_foreign_table f JOIN relations c ON c.oid = f.ftrelid
       UNION ALL

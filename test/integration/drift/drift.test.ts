@@ -1,11 +1,13 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { grantApplication } from '../../../src/core/commands/grant-application.ts';
 import { dumpSchema } from '../../../src/core/drift/dump-schema.ts';
 import { findDrift, type Drift, type DriftOptions } from '../../../src/core/drift/find-drift.ts';
 import { showDrift } from '../../../src/core/drift/show-drift.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
+import { openDatabase } from '../../../src/db/open.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable, knexMigration, usualProject } from '../../support/project.ts';
+import { createOwner } from '../../support/role.ts';
 
 const OUTSIDE = 'export const config = { transaction: false };';
 
@@ -113,4 +115,39 @@ test('a tenant that is behind, or whose migrations came in another order, is no 
   expect(await dumpSchema(database, { tenantFolder: project.tenants, tenant: 'org_c' })).toContain(
     'late integer',
   );
+});
+
+test('a role that may not read the tenants is told so, and sees no drift that is not there', async () => {
+  const fleet = await fleetOf('org_a', 'org_b');
+  const { testDatabase, query, project } = fleet;
+  const { name, env } = await createOwner(testDatabase, 'reader');
+  const settings = { ...testDatabase.settings, user: name, password: env.DB_PASSWORD ?? '' };
+  const database = await openDatabase(settings, { maxConnections: 2 });
+  onTestFinished(() => database.close());
+  await query(`GRANT SELECT ON ALL TABLES IN SCHEMA public, tenantctl TO ${name};
+    GRANT USAGE ON SCHEMA tenantctl, ${schemaNameFor('org_a')} TO ${name}`);
+  const options = { tenantFolder: project.tenants };
+  const reading = [
+    () => findDrift(database, options),
+    () => findDrift(database, { ...options, reference: 'org_b' }),
+    () => showDrift(database, 'org_b', options),
+    () => dumpSchema(database, { ...options, tenant: 'org_b' }),
+    // It has the right to see the schema, but not its history.
+    () => dumpSchema(database, { ...options, tenant: 'org_a' }),
+  ];
+  for (const read of reading)
+    await expect(read()).rejects.toMatchObject({
+      code: 'RIGHTS_MISSING',
+      hint: expect.stringContaining('knex_migrations_tenant') as string,
+    });
+  await query(
+    ['org_a', 'org_b']
+      .map(schemaNameFor)
+      .map(
+        (schema) =>
+          `GRANT USAGE ON SCHEMA ${schema} TO ${name}; GRANT SELECT ON ${schema}.knex_migrations_tenant TO ${name}`,
+      )
+      .join('; '),
+  );
+  expect((await findDrift(database, { ...options, reference: 'org_b' })).totals).toMatchObject({ alike: 2 });
 });

@@ -198,6 +198,8 @@ test('texts that PostgreSQL does not rewrite keep the schema from being renamed,
     const error = await refusalOf(attempt(fleet.database, 'org_a', 'org_new', { withSchema: true }));
     expect(error).toMatchObject({ code: 'SCHEMA_STILL_NAMED', tenant: 'org_a' });
     expect(error.details).toHaveLength(kinds.length);
+    // That schema does not exist.
+    expect(error.details?.join()).not.toContain(NEW);
   }
   expect([await catalogOf(fleet.testDatabase), await stateOf(fleet)]).toEqual(before);
 
@@ -206,7 +208,7 @@ test('texts that PostgreSQL does not rewrite keep the schema from being renamed,
     allowStale: true,
   });
   expect(allowed.stale.map(({ kind }) => kind)).toEqual(kinds);
-  expect(allowed.stale).toContainEqual({ kind: 'trigger', name: `tr on ${NEW}.notes` });
+  expect(allowed.stale).toContainEqual({ kind: 'trigger', name: 'tr on notes' });
 });
 
 test('a rename waits for transactions that use the tables, and for other runs, and then gives up', async () => {
@@ -247,6 +249,8 @@ test('what cannot be renamed is refused with its reason, and stays as it is', as
     CREATE SCHEMA ${schemaNameFor('org_taken')};
     INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_twin', '${schemaNameFor('org_other')}', 'ACTIVE')`);
   await fleet.migrate({ tenants: ['org_b'] });
+  await fleet.query(`CREATE TABLE public.subscriptions (org text REFERENCES tenants (clerk_org_id));
+    INSERT INTO public.subscriptions VALUES ('org_b')`);
   const before = await stateOf(fleet);
   const long = 'x'.repeat(256);
   const refused: [string, string, string, object?][] = [
@@ -264,7 +268,26 @@ test('what cannot be renamed is refused with its reason, and stays as it is', as
       const error = await refusalOf(attempt(fleet.database, tenant, organization, options));
       expect([tenant, error.code]).toEqual([tenant, code]);
     }
+  expect(
+    (await refusalOf(renameTenant(fleet.database, 'org_a', 'org_other', { withSchema: true }))).message,
+  ).toBe(
+    `The schema ${schemaNameFor('org_other')} of organization "org_a" belongs to organization "org_twin" already.`,
+  );
+  expect(await refusalOf(renameTenant(fleet.database, 'org_b', 'org_y'))).toMatchObject({
+    sqlstate: '23503',
+    hint: expect.stringContaining('ON UPDATE CASCADE'),
+  });
   expect(await stateOf(fleet)).toEqual(before);
+});
+
+test('foreign tables, which cannot be locked, follow a rename', async () => {
+  const fleet = await createFleet(['org_a']);
+  await fleet.query(`CREATE FOREIGN DATA WRAPPER none; CREATE SERVER elsewhere FOREIGN DATA WRAPPER none;
+    CREATE FOREIGN TABLE ${A}.far (id int) SERVER elsewhere`);
+  await renameTenant(fleet.database, 'org_a', 'org_new', { withSchema: true });
+  expect(await fleet.query(`SELECT to_regclass('${NEW}.far') IS NOT NULL AS there`)).toEqual([
+    { there: true },
+  ]);
 });
 
 test('the id of a tenant that was dropped is free, and the rename says whose it was', async () => {
@@ -289,6 +312,13 @@ test("a tenant's own role is renamed with the schema, by a role with documented 
 
   const renamed = await renameTenant(database, 'org_a', 'org_new', { withSchema: true, tenantRole });
   expect(renamed.role).toEqual({ former: `${least.prefix}_${A}`, name: `${least.prefix}_${NEW}` });
+  await fleet.query(`CREATE ROLE ${least.prefix}_${A}`);
+  const back = renameTenant(database, 'org_new', 'org_a', { withSchema: true, tenantRole });
+  expect(await refusalOf(back)).toMatchObject({
+    sqlstate: '42710',
+    hint: expect.stringContaining('TENANT_ROLE'),
+  });
+  await fleet.query(`DROP ROLE ${least.prefix}_${A}`);
   await fleet.add('20250101000004_links.sql', createTable('links'));
   expect((await fleet.migrate({ tenantRole })).totals).toMatchObject({ failed: 0, changed: 1 });
   expect(
