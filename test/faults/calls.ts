@@ -3,6 +3,18 @@ import type { Extent, Migrations } from './projects.ts';
 /** The role of an application. */
 export const APPLICATION = 'faults_application';
 
+/** What only the case knows, in the arguments of a call. */
+export const PLACES = {
+  /** The folder for the backups of the case's database. */
+  out: '{out}',
+  /** The first backup that tenantctl has recorded. */
+  backup: '{backup}',
+  /** The URL of the case's database. */
+  url: '{url}',
+  /** The file of the masks. */
+  mask: '{mask}',
+} as const;
+
 /** A call of the program in a project with this many migrations. */
 export interface Call {
   readonly args: readonly string[];
@@ -32,6 +44,8 @@ export interface Calls {
   readonly mark: (count: number) => Call;
   readonly grant: (...flags: string[]) => Call;
   readonly provision: (organizations: readonly string[], count: number, master?: number) => Call;
+  /** `tenantctl tenant …` in a project with this many tenant migrations. */
+  readonly tenant: (count: number, ...args: string[]) => Call;
 }
 
 export function createCalls({ master, tenants, inside }: Migrations): Calls {
@@ -59,6 +73,7 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
     grant: (...flags) => call(['grant', 'application', APPLICATION, ...flags], base),
     provision: (organizations, count, masters) =>
       call(['tenant', 'provision', ...organizations], count, masters),
+    tenant: (count, ...args) => call(['tenant', ...args], count),
   };
 }
 

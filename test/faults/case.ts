@@ -10,6 +10,7 @@ export const KINDS = [
   'crash',
   'headless',
   'full-disk',
+  'full-folder',
   'pause',
   'pause-backend',
   'pause-server',

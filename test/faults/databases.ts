@@ -31,6 +31,8 @@ export function createDatabases(server: PostgresServer): Databases {
   // A pool, because the server is polled for active backends.
   const pool = new Pool({ connectionString: server.url, application_name: 'faults' });
   pool.on('error', () => {});
+  // A client that is in use tells the pool nothing.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const query: Query = async <Row extends object>(text: string, values?: unknown[]) => {
     const client = await connected(() => pool.connect(), CONNECTION_TRIES);
     try {

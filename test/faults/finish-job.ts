@@ -1,6 +1,7 @@
 import type { CliResult } from '../support/cli.ts';
 import type { FaultDatabase } from './databases.ts';
 import { judgeEnd, type Findings } from './judge.ts';
+import { judgeFiles } from './judge-files.ts';
 import { start } from './program.ts';
 import type { Reference } from './reference.ts';
 import { resolveIntents } from './resolve.ts';
@@ -30,10 +31,23 @@ export async function finishJob(
     findings.push(...(await resolveIntents(database, intents, reference, answers)));
   }
   const result = await call(stage, reference, database);
-  if (result?.exitCode !== 0)
+  if (result?.exitCode !== 0 && !isRefused(result, reference, remains))
     findings.push(`the next run ended with ${result?.exitCode}: ${result?.stderr}${result?.stdout}`);
   const byHand = new Set(intents.map(({ schema }) => schema));
-  return [...findings, ...judgeEnd(await takeSnapshot(database), reference, byHand)];
+  const end = await takeSnapshot(database);
+  const folder = await stage.projects.backupFolder(database.name);
+  return [
+    ...findings,
+    ...judgeEnd(end, reference, byHand),
+    ...(await judgeFiles(folder, end, reference.start)),
+  ];
+}
+
+/** Everything was done, and the verb says so by an error. */
+function isRefused(result: CliResult | undefined, reference: Reference, remains: Snapshot): boolean {
+  const code = reference.scenario.verb?.onceDone;
+  if (code === undefined || judgeEnd(remains, reference).length > 0) return false;
+  return result?.json<{ error?: { code?: string } }>().error?.code === code;
 }
 
 async function call(

@@ -1,5 +1,7 @@
-import { contentKey, differences, type Reference } from './reference.ts';
+import { differences } from './differences.ts';
+import { contentKey, type Reference } from './reference.ts';
 import type { SchemaSnapshot, Snapshot } from './snapshot.ts';
+import { judgeVerbs } from './judge-verbs.ts';
 
 /** Problems in words; empty if there are none. */
 export type Findings = readonly string[];
@@ -9,20 +11,24 @@ type Expected = Pick<Reference, 'contents' | 'varying' | 'start' | 'final' | 'sc
 /**
  * Judges a fault's aftermath when all work has ended: history and schema agree, no lock remains, no tenant is
  * half created, no stamp lies, and the ledger agrees with the histories. Pure.
+ * @param isEnd the command has done everything
  */
 export function judgeRemains(
   snapshot: Snapshot,
   expected: Expected,
   byHand: ReadonlySet<string> = new Set(),
+  isEnd = false,
 ): Findings {
   // If a migration outside a transaction was interrupted, its intent says so and a person must check.
   const interrupted = new Set(snapshot.intents.map(({ schema }) => schema));
   return [
     ...snapshot.locks.map((lock) => `left behind: ${lock}`),
     ...halfMade(snapshot, expected),
-    ...snapshot.schemas
-      .filter(({ schema }) => !interrupted.has(schema))
-      .flatMap((schema) => disagreement(schema, expected)),
+    ...(expected.scenario.verb === undefined
+      ? snapshot.schemas
+          .filter(({ schema }) => !interrupted.has(schema))
+          .flatMap((schema) => disagreement(schema, expected))
+      : judgeVerbs(snapshot, expected, isEnd)),
     ...snapshot.lyingStamps.map(
       (schema) => `${schema}: its stamp is believed, and its history says something else`,
     ),
@@ -50,7 +56,7 @@ export function judgeEnd(
   const { final, scenario } = expected;
   const found = new Map(snapshot.schemas.map((each) => [each.schema, each]));
   return [
-    ...judgeRemains(snapshot, expected, byHand),
+    ...judgeRemains(snapshot, expected, byHand, true),
     ...snapshot.intents.map(({ schema, migration }) => `${schema}: an intent of ${migration} is left`),
     ...final.schemas.flatMap(({ schema, history }) => {
       const is = found.get(schema)?.history ?? [];
@@ -103,9 +109,15 @@ function comparable(schema: string, lines: readonly string[], varying: ReadonlyS
   });
 }
 
-function halfMade({ tenants }: Snapshot, { scenario }: Expected): Findings {
+function halfMade({ tenants, verbs }: Snapshot, { scenario, start }: Expected): Findings {
+  const unowned = start.tenants.filter(({ organization }) => organization === undefined);
+  const unfinished = new Set(verbs.map(({ organization }) => organization));
   return tenants.flatMap(({ schema, organization, status, hasSchema }) => {
-    if (organization === undefined) return [`${schema}: a schema that belongs to no tenant`];
+    if (organization === undefined)
+      return unowned.some((each) => each.schema === schema)
+        ? []
+        : [`${schema}: a schema that belongs to no tenant`];
+    if (unfinished.has(organization)) return [];
     if (status === 'ACTIVE' || status === 'SUSPENDED')
       return hasSchema ? [] : [`${schema}: ${status}, and there is no schema`];
     // What precedes a migration outside a transaction is committed separately.
@@ -120,8 +132,11 @@ function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: Rea
   const remaining = new Set(snapshot.schemas.map(({ schema }) => schema));
   // The only one that a command renames.
   const renamed = start.schemas.find(({ schema }) => !remaining.has(schema))?.history;
+  const unfinished = unfinishedSchemas(snapshot);
   return snapshot.schemas.flatMap(({ schema, history }) => {
-    if (byHand.has(schema)) return [];
+    if (byHand.has(schema) || unfinished.has(schema)) return [];
+    // Its history is that of the backup, and of what was pending.
+    if (deeds.some((deed) => deed.schema === schema && BROUGHT.has(deed.outcome))) return [];
     const byLedger = new Set(before.get(schema) ?? renamed);
     for (const { direction, names } of deeds.filter((deed) => deed.schema === schema)) {
       for (const name of names) {
@@ -135,8 +150,11 @@ function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: Rea
 }
 
 /** Whether the ledger's last suspension or resumption is what the registry says. */
-function statusDisagreement({ tenants, deeds }: Snapshot, { start }: Expected): Findings {
+function statusDisagreement(snapshot: Snapshot, { start }: Expected): Findings {
+  const { tenants, deeds } = snapshot;
+  const unfinished = unfinishedSchemas(snapshot);
   return tenants.flatMap(({ schema, organization, status }) => {
+    if (unfinished.has(schema)) return [];
     const last = deeds.findLast((deed) => deed.schema === schema && STATUS_AFTER[deed.outcome] !== undefined);
     const before = start.tenants.find((tenant) => tenant.organization === organization)?.status;
     const expected = last === undefined ? undefined : STATUS_AFTER[last.outcome];
@@ -148,7 +166,27 @@ function statusDisagreement({ tenants, deeds }: Snapshot, { start }: Expected): 
   });
 }
 
-const STATUS_AFTER: Readonly<Record<string, string>> = { suspended: 'SUSPENDED', resumed: 'ACTIVE' };
+const STATUS_AFTER: Readonly<Record<string, string>> = {
+  suspended: 'SUSPENDED',
+  resumed: 'ACTIVE',
+  archived: 'ARCHIVED',
+  unarchived: 'ACTIVE',
+  adopted: 'ACTIVE',
+  cloned: 'ACTIVE',
+};
+
+/** Outcomes that bring a history with them. */
+const BROUGHT: ReadonlySet<string> = new Set(['restored', 'unarchived', 'cloned']);
+
+/** The schemas of tenants whose verb has not ended. */
+function unfinishedSchemas({ tenants, verbs }: Snapshot): ReadonlySet<string> {
+  const unfinished = new Set(verbs.map(({ organization }) => organization));
+  return new Set(
+    tenants.flatMap(({ organization, schema }) =>
+      organization !== undefined && unfinished.has(organization) ? [schema] : [],
+    ),
+  );
+}
 
 function hasSameRights(schema: string, one: Snapshot, other: Snapshot): boolean {
   return one.rights[schema]?.join() === other.rights[schema]?.join();

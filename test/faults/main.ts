@@ -9,8 +9,9 @@ import { readMigrations, withProjects } from './projects.ts';
 import { makeReference, type Reference } from './reference.ts';
 import { failureText, summaryText, tally, type Judged } from './report.ts';
 import { runCase } from './run-case.ts';
-import { scenariosFor, type Scenario } from './scenario.ts';
-import { schedule } from './schedule.ts';
+import type { Scenario } from './scenario.ts';
+import { scenariosFor } from './scenarios.ts';
+import { everyKill, schedule } from './schedule.ts';
 import { readSettings } from './settings.ts';
 import { createStage, type Stage } from './stage.ts';
 
@@ -38,11 +39,10 @@ const judged = await withPostgres({ isDurable: true, canFillDisk: true, settings
     const stage = createStage(databases, projects);
     const references = await makeReferences(stage, wanted);
     await databases.setDurable(true);
-    const cases =
-      settings.only === undefined
-        ? schedule(references, settings.iterations, settings.seed)
-        : [settings.only];
-    say(`${cases.length} faults over ${references.map(({ scenario }) => scenario.id).join(', ')}.`);
+    const cases = chooseCases(references);
+    say(
+      `Seed ${settings.seed}: ${cases.length} faults over ${references.map(({ scenario }) => scenario.id).join(', ')}.`,
+    );
     return runCases(stage, references, cases);
   }),
 );
@@ -53,6 +53,20 @@ if (settings.json !== undefined) {
   await writeFile(settings.json, `${JSON.stringify({ seed: settings.seed, ...tallies }, null, 2)}\n`);
 }
 process.exitCode = tallies.failed > 0 || judged.length === 0 ? 1 : 0;
+
+function chooseCases(references: readonly Reference[]): readonly Case[] {
+  if (settings.only !== undefined) return [settings.only];
+  if (settings.all) return everyKill(references);
+  const isVerb = ({ scenario }: Reference) => scenario.verb !== undefined;
+  return [
+    ...schedule(
+      references.filter((each) => !isVerb(each)),
+      settings.iterations,
+      settings.seed,
+    ),
+    ...schedule(references.filter(isVerb), settings.verbs, settings.seed),
+  ];
+}
 
 /** The undisturbed runs. Scenarios that a user's migrations do not allow are skipped. */
 async function makeReferences(stage: Stage, scenarios: readonly Scenario[]): Promise<Reference[]> {

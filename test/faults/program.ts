@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCli, type CliResult } from '../support/cli.ts';
 import type { Databases, FaultDatabase } from './databases.ts';
 import type { Projects } from './projects.ts';
-import type { Call } from './calls.ts';
+import { PLACES, type Call } from './calls.ts';
 
 export interface Running {
   readonly pid: number | undefined;
@@ -14,16 +14,18 @@ export interface Running {
 /** Milliseconds after which the program counts as hanging: all its own waits are shorter. */
 const HANGS_AFTER_MS = 240_000;
 
-/** Starts the program as a child process. @param port of the server or a proxy */
+/** Starts the program as a child process. @param port of the server or a proxy @param more of its environment */
 export async function start(
   projects: Projects,
   { args, extent }: Call,
   database: FaultDatabase,
   port: number,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Running> {
-  const child = startCli([...args, '--json', '--yes'], {
+  const filled = await fillPlaces(args, projects, database, port);
+  const child = startCli([...filled, '--json', '--yes'], {
     cwd: await projects.folder(extent),
-    env: database.env(port),
+    env: { ...database.env(port), ...more },
   });
   const inTime = new AbortController();
   const hangs = sleep(HANGS_AFTER_MS, undefined, { signal: inTime.signal }).then(
@@ -36,6 +38,32 @@ export async function start(
     signal: (name) => void child.kill(name),
     done: Promise.race([ended, hangs]),
   };
+}
+
+async function fillPlaces(
+  args: readonly string[],
+  projects: Projects,
+  database: FaultDatabase,
+  port: number,
+): Promise<string[]> {
+  const has = (place: string) => args.includes(place);
+  const url = new URL(database.url);
+  url.port = String(port);
+  const values = new Map<string, string>([
+    [PLACES.out, await projects.backupFolder(database.name)],
+    [PLACES.mask, projects.maskFile],
+    [PLACES.url, url.href],
+    ...(has(PLACES.backup) ? [[PLACES.backup, await firstBackup(database)] as const] : []),
+  ]);
+  return args.map((arg) => values.get(arg) ?? arg);
+}
+
+async function firstBackup(database: FaultDatabase): Promise<string> {
+  const [row] = await database.query<{ file: string }>(
+    'SELECT file FROM tenantctl.backups ORDER BY id LIMIT 1',
+  );
+  if (row === undefined) throw new Error('no backup was made');
+  return row.file;
 }
 
 /** Runs the program undisturbed. @throws Error if it does not exit with 0 */

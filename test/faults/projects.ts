@@ -21,6 +21,9 @@ export interface Extent {
 export interface Projects {
   readonly migrations: Migrations;
   folder(extent: Extent): Promise<string>;
+  /** Where the program writes backups of this database: no other one has the folder. */
+  backupFolder(database: string): Promise<string>;
+  readonly maskFile: string;
 }
 
 /** Reads the folders `master` and `tenants`. @throws Error if there are too few migrations */
@@ -46,6 +49,9 @@ export async function withProjects<T>(
   use: (projects: Projects) => Promise<T>,
 ): Promise<T> {
   const root = await mkdtemp(join(tmpdir(), 'tenantctl-project-'));
+  const backups = join(root, 'backups');
+  const maskFile = join(root, 'mask.json');
+  await writeFile(maskFile, '{ "notes": { "body": { "constant": "masked" } } }');
   const made = new Map<string, Promise<string>>();
   const make = async (name: string, extent: Extent): Promise<string> => {
     const folder = join(root, name);
@@ -60,6 +66,12 @@ export async function withProjects<T>(
   try {
     return await use({
       migrations,
+      maskFile,
+      async backupFolder(database) {
+        const folder = join(backups, database);
+        await mkdir(folder, { recursive: true });
+        return folder;
+      },
       folder(extent) {
         const name = `${extent.master}-${extent.tenants}`;
         const making = made.get(name) ?? make(name, extent);

@@ -1,9 +1,12 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CliResult } from '../support/cli.ts';
 import { untilNobodyIsAtWork, untilNobodyIsConnected } from './backends.ts';
 import { ENDS_SERVER, type Case, type Kind } from './case.ts';
-import type { FaultDatabase } from './databases.ts';
+import type { Databases, FaultDatabase } from './databases.ts';
 import { finishJob } from './finish-job.ts';
 import { judgeEnd, judgeRemains } from './judge.ts';
+import { judgeFiles } from './judge-files.ts';
 import { judgeLedger } from './ledger.ts';
 import { start } from './program.ts';
 import type { Reference } from './reference.ts';
@@ -41,6 +44,7 @@ export async function runCase(stage: Stage, reference: Reference, one: Case): Pr
       ...judgeRemains(remains, reference),
       // A command that reports success must have done all its work.
       ...(hasSurvived ? judgeEnd(remains, reference) : []),
+      ...(await judgeFiles(await stage.projects.backupFolder(database.name), remains, reference.start)),
       ...(await judgeLedger(database, remains, struck.pid)),
       ...(await finishJob(stage, reference, database, remains)),
     ]);
@@ -78,9 +82,12 @@ async function callAndStrike(
 ): Promise<Struck> {
   const strike = createStrike({ kind, instant });
   const proxy = await openProxy(databases.server.port, { passing, onPoint: strike.onPoint });
+  const folder = await projects.backupFolder(database.name);
+  const fullFolder = `${folder}.full`;
+  const env = kind === 'full-folder' ? fillableFolder(databases, folder, fullFolder) : {};
   try {
-    const running = await start(projects, scenario.call, database, proxy.port);
-    strike.aim({ running, proxy, databases });
+    const running = await start(projects, scenario.call, database, proxy.port, env);
+    strike.aim({ running, proxy, databases, fullFolder });
     const other = scenario.isShared
       ? await start(projects, scenario.call, database, databases.server.port)
       : undefined;
@@ -100,9 +107,19 @@ async function callAndStrike(
       quietAfterMs: performance.now() - endedAt,
     };
   } finally {
+    await rm(fullFolder, { force: true });
     await proxy.close();
     await untilNobodyIsConnected(databases, database);
   }
+}
+
+/** The environment of a program whose files in a folder cannot grow while the file `full` exists. */
+function fillableFolder({ server }: Databases, folder: string, full: string): Record<string, string> {
+  return {
+    LD_PRELOAD: join(server.directory, 'full-disk.so'),
+    FULL_DISK: full,
+    FULL_DISK_UNDER: `${folder}/`,
+  };
 }
 
 function endOf(result: CliResult | undefined, hasStruck: boolean): string[] {

@@ -1,11 +1,12 @@
 import { HITS_SERVER, type Case, type Kind } from './case.ts';
 import { pick, seededRandom, shuffled } from './random.ts';
 import type { Heard } from './listen.ts';
+import type { Scenario } from './scenario.ts';
 import type { Passing } from './wire/pieces.ts';
 
 /** What is known about a scenario before any fault. */
 export interface Score {
-  readonly scenario: { readonly id: string };
+  readonly scenario: Pick<Scenario, 'id' | 'verb'>;
   readonly heard: Readonly<Record<Passing, Heard>>;
 }
 
@@ -18,6 +19,7 @@ const SHARES: Readonly<Record<Exclude<Kind, 'kill'>, number>> = {
   crash: 0.02,
   headless: 0.01,
   'full-disk': 0.01,
+  'full-folder': 0.02,
   pause: 0.01,
   'pause-backend': 0.01,
   'pause-server': 0.01,
@@ -31,9 +33,12 @@ const KILLS_AT_AN_INSTANT = 0.25;
  * scenario is struck, and kills cover every point before repeating one. Pure.
  */
 export function schedule(scores: readonly Score[], iterations: number, seed: number): Case[] {
+  if (scores.length === 0) return [];
   const random = seededRandom(seed);
   const others = Object.entries(SHARES).flatMap(([kind, share]) =>
-    Array.from({ length: Math.max(1, Math.round(iterations * share)) }, () => kind as Kind),
+    possibleFor(scores, kind as Kind).length === 0
+      ? []
+      : Array.from({ length: Math.max(1, Math.round(iterations * share)) }, () => kind as Kind),
   );
   const kills = Math.max(0, iterations - others.length);
   const atInstants = Math.min(kills, Math.max(scores.length, Math.round(kills * KILLS_AT_AN_INSTANT)));
@@ -42,7 +47,7 @@ export function schedule(scores: readonly Score[], iterations: number, seed: num
     ...Array.from({ length: kills - atInstants }, () => everywhere.next().value),
     ...inTurn(shuffled(scores, random), atInstants).map((score) => atInstant(score, 'kill', random)),
     ...others.map((kind) => {
-      const score = pick(scores, random);
+      const score = pick(possibleFor(scores, kind), random);
       const isAtInstant = HITS_SERVER.has(kind) || random() < 0.5;
       return isAtInstant
         ? atInstant(score, kind, random)
@@ -50,6 +55,29 @@ export function schedule(scores: readonly Score[], iterations: number, seed: num
     }),
   ];
   return shuffled(cases, random).slice(0, iterations);
+}
+
+/** A kill at each point of each scenario, each time that it is passed. Pure. */
+export function everyKill(scores: readonly Score[]): Case[] {
+  return scores.flatMap(({ scenario, heard }) =>
+    PASSINGS.flatMap((passing) =>
+      [...heard[passing].points].flatMap(([point, times]) =>
+        Array.from({ length: times }, (_, before) => ({
+          scenario: scenario.id,
+          kind: 'kill' as const,
+          passing,
+          instant: { point, nth: before + 1 },
+        })),
+      ),
+    ),
+  );
+}
+
+/** The scenarios in which a fault of this kind can strike. */
+function possibleFor(scores: readonly Score[], kind: Kind): readonly Score[] {
+  return kind === 'full-folder'
+    ? scores.filter(({ scenario }) => scenario.verb?.writesFiles === true)
+    : scores;
 }
 
 /** The first `count` items of an endless repetition. */

@@ -5,6 +5,10 @@ import { parseCase, type Case } from './case.ts';
 
 export interface Settings {
   readonly iterations: number;
+  /** Number of faults in the verbs of a tenant's life. */
+  readonly verbs: number;
+  /** A kill at each point instead. */
+  readonly all: boolean;
   readonly seed: number;
   /** A single case, as text from a failure report. */
   readonly only: Case | undefined;
@@ -20,6 +24,8 @@ export interface Settings {
 
 interface Flags {
   readonly iterations: number;
+  readonly verbs: number;
+  readonly all?: boolean;
   readonly seed: number;
   readonly case?: Case;
   readonly scenario?: readonly string[];
@@ -35,7 +41,9 @@ const OWN = join(import.meta.dirname, 'migrations');
 export function readSettings(argv: readonly string[]): Settings {
   const program = new Command('test:faults')
     .description('Real commands against a real server, killed and cut off, and what is left of them judged.')
-    .option('--iterations <n>', 'how many faults', wholeNumber, 228)
+    .option('--iterations <n>', 'how many faults in commands that migrate', wholeNumber, 228)
+    .option('--verbs <n>', "how many faults in the verbs of a tenant's life", wholeNumber, 190)
+    .option('--all', 'a kill at each point of each command, each time it is passed, instead of a choice')
     .option('--seed <n>', 'what strikes where: the same for the same seed', wholeNumber, 1)
     .option('--case <text>', 'one case alone, in the words in which it was reported', oneCase)
     .option('--scenario <names...>', 'these commands alone')
@@ -47,12 +55,21 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--master-migrations <folder>', 'master migrations to go with them')
     .option('--json <file>', 'where the tallies are written');
   program.parse([...argv], { from: 'user' });
-  const { migrations, masterMigrations, case: only, scenario, json, ...rest } = program.opts<Flags>();
+  const {
+    migrations,
+    masterMigrations,
+    case: only,
+    scenario,
+    json,
+    all = false,
+    ...rest
+  } = program.opts<Flags>();
   const given = resolve(migrations ?? OWN);
   const hasBoth = existsSync(join(given, 'tenants'));
   const master = join(hasBoth ? given : OWN, 'master');
   return {
     ...rest,
+    all,
     only,
     scenarios: scenario ?? [],
     masterFolder: masterMigrations ?? (existsSync(master) ? master : join(OWN, 'master')),

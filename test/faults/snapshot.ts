@@ -25,6 +25,25 @@ export interface IntentSnapshot {
   readonly direction: 'up' | 'down';
 }
 
+/** A verb of several transactions that has begun and not ended. */
+interface VerbSnapshot {
+  readonly organization: string | null;
+  readonly verb: string;
+}
+
+/** A tenant that was dropped. */
+interface TombstoneSnapshot {
+  readonly schema: string;
+  readonly backup: string | null;
+}
+
+/** A row of tenantctl.backups. */
+interface BackupSnapshot {
+  readonly schema: string;
+  readonly file: string;
+  readonly sha256: string;
+}
+
 /** One transaction of a run, from the ledger. */
 export interface DeedSnapshot {
   readonly schema: string;
@@ -38,6 +57,11 @@ export interface Snapshot {
   readonly tenants: readonly TenantSnapshot[];
   readonly schemas: readonly SchemaSnapshot[];
   readonly intents: readonly IntentSnapshot[];
+  readonly verbs: readonly VerbSnapshot[];
+  readonly tombstones: readonly TombstoneSnapshot[];
+  readonly backups: readonly BackupSnapshot[];
+  /** Schemas that are neither PostgreSQL's, tenantctl's, `public` nor named like a tenant's. */
+  readonly besides: readonly string[];
   readonly deeds: readonly DeedSnapshot[];
   /** The ledger's runs with their process ids. */
   readonly runs: readonly { readonly id: number; readonly pid: number; readonly outcome: string | null }[];
@@ -67,6 +91,7 @@ async function readSnapshot(query: Query): Promise<Snapshot> {
       history: histories.get(schema) ?? [],
       content: contents[at] ?? [],
     })),
+    besides: await readBesides(query),
     rights: await readRights(query),
     locks: await readLocks(query),
     ...(await readOwn(query)),
@@ -95,6 +120,14 @@ async function readTenants(query: Query): Promise<TenantSnapshot[]> {
     status: status ?? undefined,
     hasSchema,
   }));
+}
+
+async function readBesides(query: Query): Promise<string[]> {
+  const rows = await query<{ name: string }>(
+    `SELECT nspname::text AS name FROM pg_namespace
+     WHERE nspname !~ '^(pg_|tid_)' AND nspname NOT IN ('public', 'tenantctl', 'information_schema') ORDER BY 1`,
+  );
+  return rows.map(({ name }) => name);
 }
 
 async function readHistories(query: Query): Promise<ReadonlyMap<string, string[]>> {
@@ -152,11 +185,14 @@ async function readLocks(query: Query): Promise<string[]> {
   return rows.map(({ lock }) => lock);
 }
 
-async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds' | 'runs' | 'lyingStamps'>> {
+type Own = 'intents' | 'verbs' | 'tombstones' | 'backups' | 'deeds' | 'runs' | 'lyingStamps';
+
+async function readOwn(query: Query): Promise<Pick<Snapshot, Own>> {
   const [{ present } = { present: false }] = await query<{ present: boolean }>(
     `SELECT to_regclass('tenantctl.runs') IS NOT NULL AS present`,
   );
-  if (!present) return { intents: [], deeds: [], runs: [], lyingStamps: [] };
+  if (!present)
+    return { intents: [], verbs: [], tombstones: [], backups: [], deeds: [], runs: [], lyingStamps: [] };
   const lying = await query<{ schema_name: string }>(
     // Materialized: only schemas of trusted stamps have a history to read.
     `WITH stamps AS MATERIALIZED (SELECT schema_name, digest FROM tenantctl.trusted_stamps)
@@ -166,6 +202,17 @@ async function readOwn(query: Query): Promise<Pick<Snapshot, 'intents' | 'deeds'
     intents: await query<IntentSnapshot>(
       `SELECT coalesce(schema_name, 'public') AS schema, migration, direction
        FROM tenantctl.intents LEFT JOIN tenantctl.tenants t ON t.id = tenant ORDER BY 1`,
+    ),
+    verbs: await query(
+      `SELECT clerk_org_id AS organization, verb FROM tenantctl.verb_intents LEFT JOIN tenantctl.tenants t ON t.id = tenant
+       ORDER BY 1`,
+    ),
+    tombstones: await query(
+      `SELECT schema_name AS schema, backup_file AS backup FROM tenantctl.tenants WHERE dropped_at IS NOT NULL ORDER BY id`,
+    ),
+    backups: await query(
+      `SELECT schema_name AS schema, file, sha256 FROM tenantctl.backups b JOIN tenantctl.tenants t ON t.id = b.tenant
+       ORDER BY b.id`,
     ),
     deeds: await query<DeedSnapshot>(
       `SELECT schema_name AS schema, direction, names, outcome FROM tenantctl.run_tenants

@@ -37,11 +37,11 @@ export function createStage(databases: Databases, projects: Projects): Stage {
       return database;
     },
   );
-  const template = once(startOf, async ({ before, isAdopted }: Scenario) => {
+  const template = once(startOf, async ({ before, sql }: Scenario) => {
     const built = await after(before);
-    if (isAdopted !== true) return built;
+    if (sql === undefined) return built;
     const database = await databases.create(built);
-    await takeOutTenantctl(database);
+    await database.query(sql);
     return database;
   });
   const onCopy = async <T>(scenario: Scenario, use: (database: FaultDatabase) => Promise<T>): Promise<T> => {
@@ -75,8 +75,8 @@ export function createStage(databases: Databases, projects: Projects): Stage {
   };
 }
 
-function startOf({ before, isAdopted }: Scenario): string {
-  return JSON.stringify([before, isAdopted]);
+function startOf({ before, sql }: Scenario): string {
+  return JSON.stringify([before, sql]);
 }
 
 function once<Args extends unknown[], T>(
@@ -90,16 +90,4 @@ function once<Args extends unknown[], T>(
     made.set(key, making);
     return making;
   };
-}
-
-/** Removes all but what Knex leaves: the histories, without triggers. */
-async function takeOutTenantctl(database: FaultDatabase): Promise<void> {
-  await database.query(
-    `DO $$ DECLARE routine regprocedure; BEGIN
-       DROP SCHEMA tenantctl CASCADE;
-       FOR routine IN SELECT oid FROM pg_proc WHERE proname LIKE 'tenantctl\\_unstamp%' LOOP
-         EXECUTE format('DROP FUNCTION %s CASCADE', routine);
-       END LOOP;
-     END $$`,
-  );
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeFileSync } from 'node:fs';
 import type { Case } from './case.ts';
 import type { Databases } from './databases.ts';
 import type { Running } from './program.ts';
@@ -9,6 +10,8 @@ export interface Victim {
   readonly running: Running;
   readonly proxy: Proxy;
   readonly databases: Databases;
+  /** While this file exists, the disk with the backups is full. */
+  readonly fullFolder: string;
 }
 
 export interface Strike {
@@ -98,6 +101,10 @@ const DEEDS: Readonly<Record<Case['kind'], (victim: Victim, relay: Relay) => Pro
   /** No table can grow. What fails then is not tried again: the next run does it. */
   async 'full-disk'({ databases: { server } }) {
     await server.fillDisk(() => sleep(PAUSE_MS));
+  },
+  /** No backup can grow until the command has ended. */
+  async 'full-folder'({ fullFolder }) {
+    writeFileSync(fullFolder, '');
   },
   /** The program stands still, and goes on as if nothing had been. */
   async pause({ running }) {

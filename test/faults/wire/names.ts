@@ -1,3 +1,6 @@
+/** The statement after which the client sends rows. */
+export const ROWS_FOLLOW = 'COPY FROM';
+
 /** Patterns for tenantctl's own statements; the first match names the point at which a fault strikes. */
 const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^BEGIN\b/i, 'begin'],
@@ -11,6 +14,12 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^SELECT tenantctl\.stamp\b/i, 'stamp'],
   [/tenantctl\.stamp\(/i, 'stamps'],
   [/^INSERT INTO tenantctl\.histories\b/i, 'stamps'],
+  [/^COPY\b[^]*\bFROM STDIN\b/i, ROWS_FOLLOW],
+  [/^COPY\b/i, 'COPY TO'],
+  [/^INSERT INTO tenantctl\.verb_intents\b/i, "verb's beginning"],
+  [/^DELETE FROM tenantctl\.verb_intents\b/i, "verb's end"],
+  [/^INSERT INTO tenantctl\.backups\b/i, 'recorded backup'],
+  [/^UPDATE tenantctl\.tenants SET gone_at\b/i, 'tombstone'],
   [/^INSERT INTO tenantctl\.run_tenants\b/i, 'ledger'],
   [/^INSERT INTO tenantctl\.runs\b/i, "run's beginning"],
   [/^UPDATE tenantctl\.runs\b/i, "run's end"],
@@ -41,7 +50,8 @@ export function nameOf(statement: string): string {
 }
 
 /** The purposes that characterize a string of several statements. */
-const TELLING = /^(?:lock|grants|remembered|history|intent|status|stamp|run's|commit|statement|registration)/;
+const TELLING =
+  /^(?:lock|grants|remembered|recorded|history|intent|status|stamp|run's|verb's|tombstone|commit|COPY|statement|registration)/;
 
 /** The name of a string sent as a whole: its characteristic purposes, each once. */
 export function nameOfString(statements: readonly string[]): string {

@@ -11,7 +11,7 @@ export interface Piece {
   readonly name: string;
   readonly bytes: Buffer;
   /** The client expects no answer. */
-  readonly isFarewell: boolean;
+  readonly isSilent: boolean;
   /** The last of its request: its ReadyForQuery is forwarded to the client. */
   readonly isLast: boolean;
 }
@@ -27,9 +27,10 @@ export async function piecesOf(
   isInTransaction: boolean,
 ): Promise<readonly Piece[]> {
   const { kind, text, bytes } = request;
-  const whole = (name: string) => [{ name, bytes, isFarewell: kind === 'farewell', isLast: true }];
+  const isSilent = kind === 'farewell' || kind === 'rows' || kind === 'end of rows';
+  const whole = (name: string) => [{ name, bytes, isSilent, isLast: true }];
   if (kind === 'startup') return whole('connection');
-  if (kind === 'farewell') return whole('farewell');
+  if (isSilent) return whole(kind);
   if (kind === 'prepared') return whole(nameOf(text));
   const statements = await statementsIn(text);
   const isTransaction = isInTransaction || /^BEGIN\b/i.test(statements[0] ?? '');
@@ -37,7 +38,7 @@ export async function piecesOf(
   return statements.map((statement, at) => ({
     name: nameOf(statement),
     bytes: queryMessage(statement),
-    isFarewell: false,
+    isSilent: false,
     isLast: at === statements.length - 1,
   }));
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { ROWS_FOLLOW } from './names.ts';
 import { clientMessages, serverMessages, type Message } from '../../support/wire/protocol.ts';
 import { createInbox } from './inbox.ts';
 import { piecesOf, type Passing, type Piece } from './pieces.ts';
@@ -78,10 +79,11 @@ export function relay(near: Socket, far: Socket, passing: Passing, onPoint: OnPo
         await at('before', piece);
         if (far.writableEnded) return;
         const answered = Promise.withResolvers<Answer>();
-        if (!piece.isFarewell) underWay.push({ piece, answered });
+        if (!piece.isSilent) underWay.push({ piece, answered });
         far.write(piece.bytes);
-        if (piece.isFarewell) continue;
+        if (piece.isSilent) continue;
         await at('sent', piece);
+        if (piece.name === ROWS_FOLLOW) continue;
         // After an error the server refuses the rest of a string, but not a pipeline's next string.
         if (passing === 'statements' && (await answered.promise).isError) break;
       }
@@ -140,7 +142,7 @@ interface Answer {
   readonly isComplete: boolean;
 }
 
-/** Groups the server's messages into answers. @param onAnswer called with each, and the transaction status */
+/** Groups the server's messages into answers. A client sends the rows of a COPY when it has been told to. @param onAnswer called with each, and the transaction status */
 function gatherAnswers(onAnswer: (answer: Answer, status: string) => void): {
   readonly onMessage: (message: Message) => void;
   /** The server has gone: forward its last, incomplete answer. */
@@ -157,6 +159,7 @@ function gatherAnswers(onAnswer: (answer: Answer, status: string) => void): {
     onMessage({ type, body, bytes }) {
       messages.push(bytes);
       isError ||= type === 'E';
+      if (type === 'G') hand(false, 'T');
       if (type === 'Z') hand(true, body.toString());
     },
     onEnd() {

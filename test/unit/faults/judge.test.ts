@@ -27,6 +27,10 @@ function snapshot(of: Omit<SchemaSnapshot, 'schema'>, more: Partial<Snapshot> = 
     tenants: [ACTIVE],
     schemas: [{ schema: 'tid_a', ...of }],
     intents: [],
+    verbs: [],
+    tombstones: [],
+    backups: [],
+    besides: [],
     deeds:
       of.history.length > ONE.history.length
         ? [{ schema: 'tid_a', direction: 'up', names: ['2'], outcome: 'migrated' }]

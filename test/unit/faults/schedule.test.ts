@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { KINDS, caseText, parseCase } from '../../faults/case.ts';
-import { schedule, type Score } from '../../faults/schedule.ts';
+import { everyKill, schedule, type Score } from '../../faults/schedule.ts';
+import { inOneStep } from '../../faults/verb-states.ts';
 import { nameOf, nameOfString } from '../../faults/wire/names.ts';
 
 function score(id: string, names: readonly string[]): Score {
@@ -8,10 +9,13 @@ function score(id: string, names: readonly string[]): Score {
     names.flatMap((name) => ['before', 'sent', 'after'].map((moment) => [`${moment} ${name}`, 3] as const)),
   );
   const heard = { points, durationMs: 700 };
-  return { scenario: { id }, heard: { statements: heard, whole: heard } };
+  return {
+    scenario: { id, verb: { between: inOneStep, writesFiles: true } },
+    heard: { statements: heard, whole: heard },
+  };
 }
 
-const SCORES = [score('migrate-tenants', ['lock', 'commit']), score('tenant-provision', ['status change'])];
+const SCORES = [score('tenant-drop', ['lock', 'commit']), score('tenant-backup', ['status change'])];
 
 test('the same seed strikes the same, another one something else', () => {
   expect(schedule(SCORES, 60, 1)).toEqual(schedule(SCORES, 60, 1));
@@ -42,6 +46,17 @@ test('kills come to every point before they come to one again', () => {
   expect(new Set(struck).size).toBe(9);
 });
 
+test('the disk with the backups is full only for a command that writes some', () => {
+  const without = SCORES.map(({ scenario: { id }, heard }) => ({ scenario: { id }, heard }));
+  expect(schedule(without, 60, 1).map(({ kind }) => kind)).not.toContain('full-folder');
+});
+
+test('all kills are one at each point, each time that it is passed', () => {
+  const cases = everyKill(SCORES).map(caseText);
+  expect(cases).toHaveLength(2 * 3 * 3 * 3);
+  expect(new Set(cases).size).toBe(cases.length);
+});
+
 test('a case is found again by its words', () => {
   for (const one of schedule(SCORES, 100, 5)) expect(parseCase(caseText(one))).toEqual(one);
   expect(parseCase('migrate-tenants: tickle, whole, at 3 ms')).toBeUndefined();
@@ -59,6 +74,8 @@ test.each([
   [`SELECT tenantctl.stamp('tid_a')`, 'stamp'],
   [`UPDATE public.tenants SET status = 'ACTIVE'`, 'status change'],
   [`INSERT INTO tenantctl.intents (schema_name) VALUES ('tid_a')`, 'intent'],
+  [`INSERT INTO tenantctl.verb_intents AS i (tenant) VALUES (1)`, "verb's beginning"],
+  [`COPY tid_a.notes (id) FROM STDIN`, 'COPY FROM'],
   [`-- a comment\nCREATE INDEX CONCURRENTLY one ON two (three)`, 'statement CREATE INDEX'],
 ])('a point has the name of what is done there: %s', (statement, name) => {
   expect(nameOf(statement)).toBe(name);
