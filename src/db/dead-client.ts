@@ -53,15 +53,11 @@ export function deadClientSettings({
 }
 
 /**
- * Statements for a transaction that waits for a stream, which may take its time while nobody uses the connection. The
- * server still notices by keepalives that its client is gone.
+ * A statement for a transaction that waits for a stream, which may take its time while nobody reads from the connection.
+ * The server still notices by keepalives that its client is gone. Between its statements, keepingLock keeps it alive.
  */
 export function waitForStream(settings: ServerSettingValues): string {
-  const impatient = ['idle_in_transaction_session_timeout', 'tcp_user_timeout'];
-  return impatient
-    .filter((name) => name in settings)
-    .map((name) => `SET LOCAL ${name} = 0`)
-    .join(';\n');
+  return 'tcp_user_timeout' in settings ? 'SET LOCAL tcp_user_timeout = 0' : '';
 }
 
 /** SET statements for the transaction or the session. */

@@ -14,6 +14,20 @@ export interface LockKeeper {
   release(): Promise<void>;
 }
 
+/** Keeps the transaction alive while the work is not on the server, as when a file is flushed, or a stream waits. */
+export async function keepingLock<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
+  const keeper = keepLock(client);
+  try {
+    const done = await work();
+    await keeper.release();
+    return done;
+  } catch (error) {
+    // A keepalive may wait for a COPY that nobody reads any more.
+    void keeper.release();
+    throw error;
+  }
+}
+
 /**
  * Sends keepalives so that the server does not end this idle transaction. If the client's host vanishes, or a
  * migration blocks the event loop longer than the idle timeout, they stop and the server ends it.

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { waitForStream } from '../../db/dead-client.ts';
+import { keepingLock } from '../../db/lock-keeper.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted, listed } from '../../wording.ts';
 import { backupDamaged } from '../backup/backup-errors.ts';
@@ -71,8 +72,8 @@ export async function loadBackup(loading: Loading): Promise<Attempt<Loaded>> {
         const { client } = transaction;
         await client.query(assertOwn(schema, context.run?.id));
         await client.query(waitForStream(context.database.deadClientSettings));
-        reading = await open();
-        const done = await fill(loading, client, reading);
+        const opened = (reading = await open());
+        const done = await keepingLock(client, () => fill(loading, client, opened));
         await transaction.commitWith(recordsOf(loading, reading.manifest));
         return { kind: 'done', done };
       },

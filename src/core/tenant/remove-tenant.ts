@@ -1,5 +1,4 @@
-import type { PoolClient } from 'pg';
-import { keepLock } from '../../db/lock-keeper.ts';
+import { keepingLock } from '../../db/lock-keeper.ts';
 import { identifier } from '../../db/sql.ts';
 import { readContent } from '../content/read-content.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -170,13 +169,3 @@ function finish(
 }
 
 const ARCHIVED = { from: [TRANSITIONS.archive.during], to: TRANSITIONS.archive.to } as const;
-
-/** While the work is not on the server, as when a file is verified. */
-async function keepingLock<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
-  const keeper = keepLock(client);
-  try {
-    return await work();
-  } finally {
-    await keeper.release();
-  }
-}

@@ -4,6 +4,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { waitForStream } from '../../db/dead-client.ts';
+import { keepingLock } from '../../db/lock-keeper.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Manifest } from '../backup/manifest.ts';
 import { readBackup, verifyBackup, type BackupReading } from '../backup/read-backup.ts';
@@ -100,7 +101,8 @@ async function writeTo(
     tenant.schema,
     async (transaction) => {
       await transaction.client.query(waitForStream(database.deadClientSettings));
-      await writeBackup(transaction.client, database, tenant, pipe);
+      const { client } = transaction;
+      await keepingLock(client, () => writeBackup(client, database, tenant, pipe));
       transaction.abandon();
       return { kind: 'done', done: undefined };
     },

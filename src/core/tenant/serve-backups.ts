@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { BEGIN, type OpenTransaction } from '../../db/transaction.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { waitForStream } from '../../db/dead-client.ts';
+import { keepingLock } from '../../db/lock-keeper.ts';
 import { backupUnwritable } from '../backup/backup-errors.ts';
 import { backupFileName, writeBackupFile } from '../backup/backup-file.ts';
 import { writeBackup, type BackupSummary } from '../backup/write-backup.ts';
@@ -105,7 +106,7 @@ async function attemptBackup(
       await client.query(waitForStream(context.database.deadClientSettings));
       const subject = { clerkOrgId, schema, status };
       const write = (output: Writable) => writeBackup(client, context.database, subject, output, begun);
-      const { summary, file } = await writeTo(target, tenant, write);
+      const { summary, file } = await keepingLock(client, () => writeTo(target, tenant, write));
       const { bytes, rows, sha256, manifest } = summary;
       const done = { bytes, rows, sha256, madeAt: manifest.madeAt };
       const record = recordBackup(schema, context.run?.id, { ...done, file: file ?? null, host });
