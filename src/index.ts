@@ -86,6 +86,7 @@ export type { Tombstone } from './core/state/tombstones.ts';
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename-schema.ts';
+
 // Restoring
 export {
   planRestore,
@@ -103,14 +104,10 @@ export {
 } from './core/tenant/unarchive.ts';
 
 // Cloning
-export {
-  cloneTenant,
-  planClone,
-  type CloneOptions,
-  type ClonePlan,
-  type CloneResult,
-} from './core/tenant/clone.ts';
+export { cloneTenant, planClone, type ClonePlan, type CloneResult } from './core/tenant/clone.ts';
+export type { CloneOptions } from './core/tenant/clone-options.ts';
 export type { Mask, MaskRule } from './core/content/mask.ts';
+
 // Backups
 export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant/backup.ts';
 export type { BackupResult, Backups } from './core/tenant/backup-result.ts';

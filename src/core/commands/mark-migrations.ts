@@ -1,11 +1,6 @@
 import type { Database } from '../../db/database.ts';
-import { toDatabaseError } from '../../db/database-error.ts';
-import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
-import type { Assignment } from '../apply/assignment.ts';
-import { lookUnderLock, readUnderLock, type Seen } from '../apply/under-lock.ts';
-import { untrustedHistory } from '../apply/untrusted-history.ts';
 import {
   checksumOf,
   compareNames,
@@ -15,26 +10,16 @@ import {
 } from '../files/source.ts';
 import { ensureState, prepareState, readState } from '../install/state-schema.ts';
 import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
-import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
-import { NOTHING, type ForwardOptions, type Plan } from '../plan/plan.ts';
-import { tenantNotActive } from '../registry/not-active.ts';
+import type { ForwardOptions } from '../plan/plan.ts';
 import { createLanes, ONE_LANE } from '../run/lanes.ts';
-import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
-import type { Attempt, Earlier, Outcome } from '../serve/work.ts';
-import { stampOf } from '../stamps/stamps.ts';
+import type { Outcome } from '../serve/work.ts';
 import { recordFiles } from '../state/checksums.ts';
-import { forgetFailure } from '../state/failures.ts';
-import { interrupted } from '../state/interrupted.ts';
-import { forgetRepeatable } from '../state/scripts.ts';
-import { tenantAmbiguous } from '../state/tenant-ids.ts';
-import { assertFinished } from '../state/verb-intents.ts';
-import type { Target } from '../target/target.ts';
-import { recordStep } from '../target/write-history.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
-import { MARKABLE, readMarkTargets, type MarkSelection, type MarkTarget } from './mark-targets.ts';
+import { readMarkTargets, type MarkSelection, type MarkTarget } from './mark-targets.ts';
+import { type MarkTask, type Marked, attemptMark } from './attempt-mark.ts';
 
 export interface MarkOptions
   extends
@@ -64,12 +49,6 @@ export interface Marks {
   readonly interrupted: boolean;
   readonly durationMs: number;
 }
-
-interface MarkTask extends MarkTarget {
-  readonly plan: Plan;
-}
-
-type Done = Pick<MarkResult, 'names' | 'batch'>;
 
 interface Decided {
   readonly folder: MigrationFolder;
@@ -133,7 +112,7 @@ async function markInRun({ context, options, run, observe }: CommandRun<MarkOpti
     else await prepareState(database, state, observe);
     await run.begin([...new Set(tasks.flatMap(({ plan }) => plan.steps.map(({ name }) => name)))]);
     const lanes = tasks.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
-    const { outcomes } = await serve<MarkTask, Done>(context, tasks, {
+    const { outcomes } = await serve<MarkTask, Marked>(context, tasks, {
       lanes,
       observe,
       attempt: (task, earlier) =>
@@ -152,72 +131,7 @@ async function markInRun({ context, options, run, observe }: CommandRun<MarkOpti
   return { tenants, interrupted: isInterrupted, durationMs: elapsedMs() };
 }
 
-async function attemptMark(
-  { database, run, lockTimeoutMs, statementTimeoutMs }: RunContext,
-  task: MarkTask,
-  earlier: Earlier<Done>,
-  decideAgain: Assignment['decide'],
-): Promise<Attempt<Done>> {
-  const { target } = task;
-  const assignment: Assignment = {
-    direction: 'up',
-    decide: decideAgain,
-    hasState: true,
-    ...(target.scope === 'tenants' && { statuses: MARKABLE }),
-  };
-  try {
-    return await withTransaction(
-      database,
-      { lockTimeoutMs, statementTimeoutMs },
-      lookUnderLock(target, assignment, false),
-      async (transaction) => {
-        const plan = await planUnderLock(target, assignment, transaction);
-        if (plan === 'busy' || plan.steps.length === 0) transaction.abandon();
-        if (plan === 'busy') return { kind: 'busy' };
-        if (plan.steps.length === 0) {
-          const { steps, batch } = earlier.mayBeCommitted ? task.plan : NOTHING;
-          return { kind: 'done', done: { names: steps.map(({ name }) => name), batch } };
-        }
-        const names = plan.steps.map(({ name }) => name);
-        const { batch } = plan;
-        await transaction.commitWith([
-          ...names.map((name) => recordStep(target, 'up', name, batch)),
-          ...recordInLedger(run?.id, target, { direction: 'up', outcome: 'marked', names, batch }),
-          ...names.map((name) => forgetFailure(target.schema, name)),
-          forgetRepeatable(target.schema),
-          ...stampOf(target),
-        ]);
-        return { kind: 'done', done: { names, batch } };
-      },
-    );
-  } catch (thrown) {
-    const error = untrustedHistory(thrown, target) ?? toDatabaseError(thrown, { tenant: target.clerkOrgId });
-    return { kind: 'failed', error, mayRepeat: true };
-  }
-}
-
-/** @throws TenantctlError why the history must not be changed */
-async function planUnderLock(
-  target: Target,
-  assignment: Assignment,
-  { client, opening }: OpenTransaction,
-): Promise<Plan | 'busy'> {
-  const [lock, , look] = opening;
-  if ((lock?.rows[0] as { locked: boolean } | undefined)?.locked !== true) return 'busy';
-  const seen = look?.rows[0] as Seen;
-  const tenant = { clerkOrgId: target.clerkOrgId ?? '', schema: target.schema };
-  assertFinished(seen.verb);
-  if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
-    throw tenantNotActive(tenant, seen.status);
-  if (!seen.is_known) throw tenantAmbiguous(tenant);
-  if (seen.intent !== null) throw interrupted(target, seen.intent, []);
-  const history = await readUnderLock(client, target, assignment, seen, undefined);
-  const plan = assignment.decide(history, [], undefined);
-  if (plan.problem !== undefined) throw plan.problem;
-  return plan;
-}
-
-function toResult({ task: { tenant }, durationMs, ...outcome }: Outcome<MarkTask, Done>): MarkResult {
+function toResult({ task: { tenant }, durationMs, ...outcome }: Outcome<MarkTask, Marked>): MarkResult {
   if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { durationMs, error: outcome.error });
   if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', { durationMs });
   const { names } = outcome.done;

@@ -1,7 +1,8 @@
 import { hkdfSync } from 'node:crypto';
 import { identifier } from '../../db/sql.ts';
 import { patternSql } from './mask-pattern.ts';
-import { constantText, patternOf, type ColumnMask } from './plan-mask.ts';
+import { constantText, patternOf } from './mask-values.ts';
+import type { ColumnMask } from './plan-mask.ts';
 
 /** The SQL that masks columns of a table, which the statement calls `t`. */
 export class MaskSql {

@@ -1,9 +1,8 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier, qualified } from '../../db/sql.ts';
-import { isText } from '../../rule.ts';
 import { maskInvalid, type Mask, type MaskRule } from './mask.ts';
-import { parsePattern, valueOf, type Pattern } from './mask-pattern.ts';
+import { samplesOf, patternOf } from './mask-values.ts';
 
 /** A column of a table that has rules. */
 interface ColumnFacts {
@@ -152,25 +151,6 @@ async function valueProblems(client: PoolClient, schema: string, masked: MaskedC
     : [
         `${table}.${column} is unique and has ${needed} values: the pattern makes ${pattern.capacity} different ones.`,
       ];
-}
-
-/** Values that a rule makes, of each length and with the smallest and the largest digits. Pure. */
-function samplesOf(rule: Exclude<MaskRule, 'keep'>): string[] {
-  if (rule === 'null') return [];
-  if ('constant' in rule) return [constantText(rule.constant)];
-  if ('hash' in rule) return ['f'.repeat(rule.hash)];
-  const pattern = patternOf(rule);
-  return pattern === undefined ? [] : [valueOf(pattern, 0n), valueOf(pattern, pattern.capacity - 1n)];
-}
-
-export function patternOf(rule: Exclude<MaskRule, 'keep'>): Pattern | undefined {
-  const pattern = rule !== 'null' && 'fake' in rule ? parsePattern(rule.fake) : undefined;
-  return typeof pattern === 'string' ? undefined : pattern;
-}
-
-/** A constant as PostgreSQL reads it: a string as it is, everything else as JSON. */
-export function constantText(constant: unknown): string {
-  return isText(constant) ? constant : JSON.stringify(constant);
 }
 
 /** The server's message, if it cannot read the value as one of the type. */

@@ -16,7 +16,7 @@ import type { Shape } from '../shape/shape.ts';
 import { readStateVersion } from '../state/version.ts';
 import { createHistoryTables, EMPTY_HISTORY } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
-import { namedOnly } from '../tenant/build-tenant.ts';
+import { namedOnly } from '../tenant/named-only.ts';
 
 /** Milliseconds: migrations may lock shared tables, and the application must not wait for long. */
 const LOCK_TIMEOUT_MS = 1_000;
@@ -32,7 +32,7 @@ export async function buildReference(
   migrations: readonly string[],
 ): Promise<Shape> {
   const { database } = context;
-  const named = namedOnly({ folder, migrations });
+  const named = namedOnly(folder, migrations);
   if (named instanceof TenantctlError) throw named;
   const schema = `${database.names.schemaPrefix}reference_${randomBytes(4).toString('hex')}`;
   // Each run of it belongs to the login role: owners are not compared, but what differs from the schema's owner.

@@ -3,11 +3,10 @@ import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { TenantStatus } from '../../names.ts';
-import { listed } from '../../wording.ts';
 import { advance } from '../apply/advance.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
-import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
+import type { MigrationFolder } from '../files/source.ts';
 import { planForward, type Plan } from '../plan/plan.ts';
 import { outdatedFiles, withOutdated } from '../plan/repeatable.ts';
 import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
@@ -30,6 +29,7 @@ import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
 import { createSchemaStatements } from './make-tenant.ts';
 import { removeTraces } from './traces.ts';
+import { namedOnly } from './named-only.ts';
 
 /** A schema to build for a tenant that is registered and has none, or has one that the same verb has left unfinished. */
 export interface Build {
@@ -66,7 +66,7 @@ export interface Build {
  */
 export async function buildTenant(build: Build): Promise<Attempt<Applied>> {
   const { context, clerkOrgId, schema, role, verb, statuses } = build;
-  const folder = namedOnly(build);
+  const folder = namedOnly(build.folder, build.migrations);
   if (folder instanceof TenantctlError) return failed(folder);
   const begun = await begin(build);
   if (begun.kind !== 'done') return begun;
@@ -187,28 +187,4 @@ function seeTenant(clerkOrgId: string): string {
 
 function failed(error: TenantctlError): Failure<never> {
   return { kind: 'failed', error, mayRepeat: false };
-}
-
-/** The folder with the migrations of a build alone, in their order; or why it has not all of them. Pure. */
-export function namedOnly({
-  folder,
-  migrations,
-}: Pick<Build, 'folder' | 'migrations'>): MigrationFolder | TenantctlError {
-  const byStem = new Map(folder.files.map((file) => [file.stem, file]));
-  const files: MigrationFile[] = [];
-  const missing: string[] = [];
-  for (const name of migrations) {
-    const file = byStem.get(stemOf(name));
-    if (file === undefined) missing.push(name);
-    else files.push(file);
-  }
-  if (missing.length === 0) return { ...folder, files };
-  return new TenantctlError(
-    'MIGRATION_FILE_MISSING',
-    `${folder.directory} lacks ${listed(missing)}, which the source has.`,
-    {
-      migration: missing[0],
-      hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',
-    },
-  );
 }

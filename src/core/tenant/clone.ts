@@ -1,48 +1,30 @@
 import type { Database } from '../../db/database.ts';
-import { messageOf, TenantctlError } from '../../errors.ts';
+import type { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
-import { counted, tenantWord } from '../../wording.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
-import { checkMask, maskInvalid, needsKey, type Mask } from '../content/mask.ts';
 import { withScriptsOf } from '../files/repeatable.ts';
 import { readMigrationFolder } from '../files/source.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
-import { checkCall } from '../options/check-call.ts';
 import { tenantCommand } from '../registry/not-active.ts';
-import { registerTenants, unregisterTenants, type Registration } from '../registry/register-tenants.ts';
+import { registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { tenantExists } from '../registry/registration-errors.ts';
 import type { Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { newSchemaName } from '../registry/schema-name.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import type { Observer } from '../report/event.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
-import { ONE_LANE } from '../run/lanes.ts';
-import type { RunContext, RunOptions } from '../run/run-context.ts';
-import { serve } from '../serve/serve.ts';
-import type { Attempt, Earlier, Task } from '../serve/work.ts';
+import type { RunContext } from '../run/run-context.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 import { assertFinished, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
-import { buildTenant, discardBuild, type Build } from './build-tenant.ts';
 import { readCloneSource, type CloneSource } from './clone-source.ts';
-import { copyTenant, type Copied, type TenantCopy } from './copy-tenant.ts';
-
-export interface CloneOptions extends Omit<RunOptions, 'recordings'> {
-  /** The folder of the tenant migrations. */
-  readonly folder: string;
-  /** Copies no rows: the clone has those that its migrations insert. */
-  readonly schemaOnly?: boolean | undefined;
-  /** Rules by table and column. Tables without rules are copied as they are. */
-  readonly mask?: Mask | undefined;
-  /** Without it, a column that no rule names is an error, in a table that has rules. */
-  readonly maskRest?: 'keep' | undefined;
-  /** The secret of rules that hash or fake, at least 16 characters. It is stored nowhere. */
-  readonly maskKey?: string | undefined;
-  /** Clones a tenant that is not as its migrations make it: the clone is as they make it. */
-  readonly allowDrift?: boolean | undefined;
-  readonly observe?: Observer | undefined;
-}
+import { serveClone, discardClone } from './serve-clone.ts';
+import {
+  type CloneOptions,
+  type CheckedClone,
+  checkClone,
+  commandOf,
+  runOptionsOf,
+} from './clone-options.ts';
 
 type Names = Pick<Tenant, 'clerkOrgId' | 'schema'>;
 
@@ -64,9 +46,6 @@ export interface CloneResult extends ClonePlan {
   readonly differences: readonly ShapeDifference[];
   readonly durationMs: number;
 }
-
-/** The shortest key. */
-const KEY_LENGTH = 16;
 
 /**
  * Makes a new tenant with the schema and the rows of another one, in the same database. The schema is built by the
@@ -112,43 +91,11 @@ export async function planClone(
   return toPlan(await readCloneSource(database, options), options);
 }
 
-/** Without what the run does not need, the key above all. */
-function runOptionsOf({
-  mask: _mask,
-  maskKey: _key,
-  maskRest: _rest,
-  ...options
-}: CloneOptions): Omit<CloneOptions, 'mask' | 'maskKey' | 'maskRest'> {
-  return options;
-}
-
-type Checked = ReturnType<typeof checkClone>;
-
-function checkClone(database: Database, tenant: string, organizationId: string, given: CloneOptions) {
-  const options = checkCall(
-    database,
-    { ...given, tenant, organizationId },
-    'folder',
-    'tenant',
-    'organizationId',
-  );
-  const mask = options.mask === undefined ? undefined : checkMask(options.mask);
-  if (options.schemaOnly === true && mask !== undefined)
-    throw new TenantctlError('USAGE', 'A clone of the schema only has no rows to mask.');
-  if (mask !== undefined && needsKey(mask) && (options.maskKey ?? '').length < KEY_LENGTH)
-    throw maskInvalid([
-      `Rules that hash or fake need a secret key of at least ${KEY_LENGTH} characters. Set TENANT_MASK_KEY.`,
-    ]);
-  return {
-    ...options,
-    mask,
-    clerkOrgId: organizationId,
-    schema: newSchemaName(database.names, organizationId),
-  };
-}
-
 /** Begins with what can refuse the clone before anything is changed. */
-async function clone(options: Checked, { context, run, observe }: CommandRun<object>): Promise<CloneResult> {
+async function clone(
+  options: CheckedClone,
+  { context, run, observe }: CommandRun<object>,
+): Promise<CloneResult> {
   const elapsedMs = startStopwatch();
   const { database } = context;
   const { clerkOrgId, schema } = options;
@@ -177,59 +124,11 @@ async function clone(options: Checked, { context, run, observe }: CommandRun<obj
     const role = await ownerOf(context, registration);
     const target = { clerkOrgId, schema: registration.schema };
     const copy = { context, registry, source, target, options };
-    const copied = await buildAndCopy({ ...build, role }, copy, observe);
+    const copied = await serveClone({ ...build, role }, copy, observe);
     return { ...toPlan(source, options), ...copied, durationMs: elapsedMs() };
   } catch (error) {
-    await takeBack(build, registration.isNew || isBegun, observe);
+    await discardClone(build, registration.isNew || isBegun, observe);
     throw error;
-  }
-}
-
-/** Builds once; copies until that succeeds, fails for good, or the run is stopped. */
-async function buildAndCopy(build: Build, copy: TenantCopy, observe: Observer): Promise<Copied> {
-  const { context, clerkOrgId, schema } = build;
-  let isBuilt = false;
-  const attempt = async (_task: object, earlier: Earlier<Copied>): Promise<Attempt<Copied>> => {
-    if (!isBuilt) {
-      observe({
-        type: 'phase',
-        message: `Building ${clerkOrgId} by ${counted(build.migrations.length, 'migration')}`,
-      });
-      const built = await buildTenant(build);
-      if (built.kind === 'failed')
-        return { kind: 'failed', error: built.error, mayRepeat: built.mayRepeat, pid: built.pid };
-      if (built.kind !== 'done') return { kind: 'busy' };
-      isBuilt = true;
-    }
-    observe({ type: 'phase', message: `Copying ${copy.source.tenant.clerkOrgId} into ${clerkOrgId}` });
-    return copyTenant(copy, earlier);
-  };
-  const tenant = { clerkOrgId, schema };
-  const { outcomes } = await serve<Task, Copied>(context, [{ tenant }], {
-    lanes: ONE_LANE,
-    observe,
-    attempt,
-    ledger: { command: 'tenant clone', direction: 'up', areStanding: true },
-  });
-  const [outcome] = outcomes;
-  if (outcome?.kind === 'done') return outcome.done;
-  if (outcome?.kind === 'failed') throw outcome.error;
-  throw new TenantctlError(
-    'INTERRUPTED',
-    'The run was stopped before the tenant was cloned. Nothing is left of the clone.',
-  );
-}
-
-/** Nothing is left of a clone that failed. If that fails, too, the clone is unfinished: the same command makes it anew. */
-async function takeBack(build: Build, isOurRow: boolean, observe: Observer): Promise<void> {
-  const { context, clerkOrgId, schema } = build;
-  try {
-    const discarded = await discardBuild(build, []);
-    if (discarded.kind === 'failed') throw discarded.error;
-    if (isOurRow) await unregisterTenants(context.database, [clerkOrgId]);
-  } catch (error) {
-    const message = `${schema} could not be taken back, and stays unfinished: ${messageOf(error)}`;
-    observe({ type: 'warning', message });
   }
 }
 
@@ -250,7 +149,7 @@ async function ownerOf(context: RunContext, registration: Registration): Promise
   return role;
 }
 
-function toPlan({ tenant, history, content, masked }: CloneSource, options: Checked): ClonePlan {
+function toPlan({ tenant, history, content, masked }: CloneSource, options: CheckedClone): ClonePlan {
   const { clerkOrgId, schema, schemaOnly } = options;
   return {
     clerkOrgId,
@@ -266,19 +165,4 @@ function cloneExists({ clerkOrgId, schema, status }: Registration): TenantctlErr
   const show = tenantCommand('show', [clerkOrgId]);
   const hint = `It is ${status}. Give the clone another organization id. To see the tenant: ${show}`;
   return tenantExists(clerkOrgId, schema, hint);
-}
-
-/** What ends a clone that was killed. */
-function commandOf({ tenant, clerkOrgId, schemaOnly, mask, maskRest, allowDrift }: Checked): string {
-  const words = [tenant, clerkOrgId].map(tenantWord);
-  const guard = words.some((word) => word.startsWith('-')) ? ['--'] : [];
-  return [
-    'tenantctl tenant clone',
-    ...(schemaOnly === true ? ['--schema-only'] : []),
-    ...(mask === undefined ? [] : ['--mask <file>']),
-    ...(maskRest === undefined ? [] : ['--mask-rest keep']),
-    ...(allowDrift === true ? ['--allow-drift'] : []),
-    ...guard,
-    ...words,
-  ].join(' ');
 }

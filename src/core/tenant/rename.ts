@@ -1,34 +1,32 @@
-import type { QueryResult } from 'pg';
 import type { Database } from '../../db/database.ts';
-import { tryLock } from '../../db/advisory-lock.ts';
-import { toDatabaseError } from '../../db/database-error.ts';
-import { isPerTenant, roleNameFor } from '../../db/role-name.ts';
-import { withTransaction, type OpenTransaction } from '../../db/transaction.ts';
+import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { inVerbRun, type VerbOptions } from '../commands/in-verb-run.ts';
-import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { prepareState, readState, upgradeState } from '../install/state-schema.ts';
 import type { RunEnding } from '../ledger/recorded-run.ts';
-import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { findTenants } from '../registry/registry.ts';
-import { assertRegistry, type RegistryShape } from '../registry/registry-shape.ts';
-import { renameRow, selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
+import { assertRegistry } from '../registry/registry-shape.ts';
+import type { TenantNames } from '../registry/rename-row.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { ONE_LANE } from '../run/lanes.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
-import type { Attempt, Earlier } from '../serve/work.ts';
-import { followRegistry, renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
+import { followRegistry } from '../state/tenant-ids.ts';
 import { assertFinished, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
 import { readTombstones } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
-import { lockOf } from '../target/lock.ts';
 import { readEarlierRename } from './earlier-rename.ts';
-import { fence, renameSchema, type SchemaRename } from './rename-schema.ts';
-import { refusalOfRename, renameRefused, schemaStillNamed } from './rename-errors.ts';
+import { renameRefused } from './rename-errors.ts';
+import {
+  type Rename,
+  type Renamed,
+  UNTOUCHED,
+  attemptRename,
+  renameInTransaction,
+} from './attempt-rename.ts';
 
 export interface RenameOptions extends VerbOptions {
   /** Also renames the schema, after the new organization id. Without it the schema keeps its name. */
@@ -37,7 +35,7 @@ export interface RenameOptions extends VerbOptions {
   readonly allowStale?: boolean | undefined;
 }
 
-export interface RenameResult extends SchemaRename {
+export interface RenameResult extends Renamed {
   /** The run's number in the ledger; absent if it could not be recorded. */
   readonly run?: number;
   /** The names now; in a plan, as they would be. */
@@ -46,20 +44,8 @@ export interface RenameResult extends SchemaRename {
   readonly former: TenantNames;
   /** `already-renamed`: nothing was changed. */
   readonly outcome: 'renamed' | 'already-renamed';
-  /** The tenant's own role, if it was renamed with the schema. */
-  readonly role?: { readonly former: string; readonly name: string } | undefined;
   readonly durationMs: number;
 }
-
-interface Rename {
-  readonly registry: RegistryShape;
-  readonly from: TenantNames;
-  readonly to: TenantNames;
-  readonly allowStale: boolean;
-}
-
-type Renamed = Pick<RenameResult, 'role' | 'functions' | 'stale'>;
-const UNTOUCHED: Renamed = { functions: [], stale: [] };
 
 /**
  * Gives a tenant another organization id, in one transaction under its lock. What tenantctl remembers of the tenant stays
@@ -169,80 +155,6 @@ async function serveRename(context: RunContext, work: Rename, observe: Observer)
   if (outcome?.kind === 'done') return outcome.done;
   if (outcome?.kind === 'failed') throw outcome.error;
   throw new TenantctlError('INTERRUPTED', 'The run was stopped before the tenant was renamed.');
-}
-
-function attemptRename(
-  context: RunContext,
-  work: Rename,
-  { mayBeCommitted }: Earlier<Renamed>,
-): Promise<Attempt<Renamed>> {
-  return tryUnderLock<Renamed>(
-    context,
-    work.from.schema,
-    async (transaction) => {
-      const { client } = transaction;
-      const { from, to } = work;
-      // Nobody may be making a tenant of the new name.
-      const { rows } = await client.query<{ locked: boolean }>(
-        `SELECT ${tryLock(lockOf(to.schema))} AS locked`,
-      );
-      if (rows[0]?.locked !== true) {
-        transaction.abandon();
-        return { kind: 'busy' };
-      }
-      if (mayBeCommitted) {
-        const [known] = await findTenants(context.database, [to.clerkOrgId]).catch(() => []);
-        if (known?.schema === to.schema) {
-          transaction.abandon();
-          return { kind: 'done', done: UNTOUCHED };
-        }
-      }
-      const done = await renameInTransaction(context, work, transaction);
-      if (from.schema !== to.schema) await fence(client, to.schema);
-      await transaction.commitWith(
-        recordInLedger(context.run?.id, to, { direction: 'up', outcome: 'renamed' }),
-      );
-      return { kind: 'done', done };
-    },
-    (thrown) => renameRefused(thrown, work),
-  );
-}
-
-/** Everything but the fence and the ledger. */
-async function renameInTransaction(
-  { database, tenantRole }: RunContext,
-  { registry, from, to, allowStale }: Rename,
-  { client }: OpenTransaction,
-): Promise<Renamed> {
-  const { names } = database;
-  const { rows } = await client.query<RenameFacts>(selectRenameFacts(names, registry, from, to));
-  const [facts] = rows;
-  const refusal = facts && refusalOfRename(facts, from, to);
-  if (facts === undefined || refusal !== undefined)
-    throw refusal ?? new Error('the facts are always one row');
-  const role = from.schema === to.schema ? undefined : roleToRename(tenantRole, facts.owner, from, to);
-  const renamed =
-    from.schema === to.schema
-      ? UNTOUCHED
-      : await renameSchema(client, { from: from.schema, to: to.schema, role });
-  if (renamed.stale.length > 0 && !allowStale) throw schemaStillNamed(from, renamed.stale);
-  const text = [renameKnown(from, to), renameRow(names, registry, from, to)].join(';\n');
-  const [known, row] = (await client.query(text)) as unknown as QueryResult[];
-  if (known?.rowCount !== 1) throw tenantAmbiguous(from);
-  if (row?.rowCount !== 1) throw toDatabaseError(new Error('the row of the tenant was changed meanwhile'));
-  return { ...renamed, role };
-}
-
-/** The schema's owner, if TENANT_ROLE has named it after the schema. */
-function roleToRename(
-  pattern: string | undefined,
-  owner: string | null,
-  from: TenantNames,
-  to: TenantNames,
-): RenameResult['role'] {
-  if (pattern === undefined || !isPerTenant(pattern)) return undefined;
-  if (owner !== roleNameFor(pattern, from.schema)) return undefined;
-  return { former: owner, name: roleNameFor(pattern, to.schema) };
 }
 
 function resultOf(

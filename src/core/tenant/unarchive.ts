@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { shellWord } from '../../wording.ts';
@@ -8,9 +7,8 @@ import { ensureVectorExtension } from '../install/vector-extension.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
-import { findTenants, type Tenant } from '../registry/registry.ts';
+import { findTenants } from '../registry/registry.ts';
 import { createLanes } from '../run/lanes.ts';
-import { readBackups, type BackupRecord } from '../state/backups.ts';
 import { tenantUnfinished } from '../state/verb-intents.ts';
 import type { RestorePlan } from './restore.ts';
 import {
@@ -20,9 +18,9 @@ import {
   type RestoreProjectOptions,
 } from './restore-project.ts';
 import { restoreEnding, resultOfUntouched, type RestoreResult } from './restore-result.ts';
-import { openFile, type RestoreSource } from './restore-source.ts';
 import { readTargetFacts } from './restore-target.ts';
 import { serveRestores, type RestoreOrder } from './serve-restores.ts';
+import { type ArchivedTenant, openArchivedBackup } from './open-archived-backup.ts';
 
 export interface UnarchiveOptions extends RestoreProjectOptions {
   /** The file of the backup, if it was moved; for one organization. */
@@ -37,8 +35,6 @@ export interface Unarchived {
   /** The run was stopped before all organizations were served. */
   readonly interrupted: boolean;
 }
-
-type ArchivedTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>;
 
 /**
  * Brings ARCHIVED tenants back from the backup that `tenant archive` wrote, as `restoreTenant` does: under the same
@@ -124,7 +120,7 @@ async function prepareOrders(
     }
     try {
       await assertArchived(database, tenant);
-      const source = await openBackup(database, tenant, options.file);
+      const source = await openArchivedBackup(database, tenant, options.file);
       for (const { name } of planAfter(project, source, options).steps) pending.add(name);
       const file = options.file === undefined ? '' : ` --file ${shellWord(options.file)}`;
       const command = `${tenantCommand('unarchive', [tenant.clerkOrgId])}${file}`;
@@ -141,61 +137,4 @@ async function assertArchived(database: Database, tenant: ArchivedTenant): Promi
   const { intent } = await readTargetFacts(database, tenant.clerkOrgId, tenant.schema);
   if (intent !== null && intent.verb !== 'unarchive') throw tenantUnfinished(intent);
   if (intent === null && tenant.status !== 'ARCHIVED') throw tenantNotActive(tenant, tenant.status);
-}
-
-/** @throws TenantctlError FILE_UNUSABLE, BACKUP_DIFFERS, and as openFile */
-async function openBackup(
-  database: Database,
-  tenant: ArchivedTenant,
-  file: string | undefined,
-): Promise<RestoreSource> {
-  const [record] = await readBackups(database, tenant.schema, 1);
-  const path = file ?? record?.file ?? undefined;
-  if (path === undefined) throw noBackup(tenant, record);
-  if (file === undefined && record !== undefined)
-    await stat(path).catch((cause: unknown) => {
-      throw notFound(tenant, path, record, cause);
-    });
-  const source = await openFile(path);
-  const isRecorded = source.sha256 === record?.sha256;
-  const isNamed = file !== undefined && source.manifest.schema === tenant.schema;
-  if (!isRecorded && !isNamed) throw differs(tenant, path, source);
-  return source;
-}
-
-const GIVE_FILE = 'Give its path: --file <path>.';
-
-function noBackup({ clerkOrgId: tenant }: ArchivedTenant, record: BackupRecord | undefined): TenantctlError {
-  const what = record === undefined ? 'No backup is recorded' : 'The last backup was written to a stream';
-  return new TenantctlError('FILE_UNUSABLE', `${what} for the tenant "${tenant}".`, {
-    tenant,
-    hint: GIVE_FILE,
-  });
-}
-
-function notFound(
-  { clerkOrgId: tenant }: ArchivedTenant,
-  path: string,
-  { host }: BackupRecord,
-  cause: unknown,
-): TenantctlError {
-  const message = `The backup of the tenant "${tenant}" was written to ${path} on ${host}; there is no such file here.`;
-  return new TenantctlError('FILE_UNUSABLE', message, {
-    tenant,
-    hint: `If it was moved: ${GIVE_FILE}`,
-    cause,
-  });
-}
-
-function differs(
-  { clerkOrgId: tenant, schema }: ArchivedTenant,
-  path: string,
-  { manifest }: RestoreSource,
-): TenantctlError {
-  const whose = `"${manifest.clerkOrgId}" (${manifest.schema}) at ${manifest.madeAt}`;
-  return new TenantctlError(
-    'BACKUP_DIFFERS',
-    `${path} is the backup of ${whose}, and not the one that "${tenant}" (${schema}) was archived with.`,
-    { tenant, hint: `If the right one was moved: ${GIVE_FILE}` },
-  );
 }
