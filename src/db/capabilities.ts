@@ -23,6 +23,8 @@ export interface Capabilities {
   readonly hasRoomAside: boolean;
   /** Whole transactions can be sent as strings, each before the previous one is answered. */
   readonly acceptsScripts: boolean;
+  /** COPY … FROM STDIN. PGlite ends the session at it. */
+  readonly acceptsCopy: boolean;
   readonly canCancel: boolean;
   /** pg_stat_activity shows which connections are free. A pooler has its own limit. */
   readonly showsFreeConnections: boolean;
@@ -45,6 +47,7 @@ export function capabilitiesOf(
     hasSessions: hasDirectUrl || !behindPooler,
     hasRoomAside: sharedSession || hasDirectUrl || isLargeEnough,
     acceptsScripts: !sharedSession,
+    acceptsCopy: !sharedSession,
     canCancel: !sharedSession,
     showsFreeConnections: !behindPooler,
     mayQueueStatements: behindPooler,

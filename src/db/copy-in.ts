@@ -43,3 +43,16 @@ export function copyLine(values: readonly (string | null)[]): string {
     value === null ? '\\N' : value.replaceAll(/[\\\n\r\t]/g, (character) => ESCAPES[character] ?? character);
   return `${values.map(field).join('\t')}\n`;
 }
+
+const UNESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', v: '\v' };
+
+/** The values of a line that COPY … TO has written in text format; null is NULL. */
+export function parseCopyLine(line: string): (string | null)[] {
+  return line
+    .split('\t')
+    .map((field) =>
+      field === '\\N'
+        ? null
+        : field.replaceAll(/\\(.)/g, (_, character: string) => UNESCAPES[character] ?? character),
+    );
+}

@@ -38,14 +38,20 @@ export function addTenantDrop(tenant: Command, register: Register): void {
     .description('back tenants up, then drop their schemas and rows; asks for the organization id')
     .argument(...NAMES, tenantNames)
     .option(...OUT)
-    .option('--no-backup', 'drop without a backup')
+    .addOption(new Option('--no-backup', 'drop without a backup').conflicts('out'))
     .option('--dry-run', 'show what would be dropped; change nothing')
-    .option('--forget', 'forget what is remembered of tenants that were dropped before');
+    .addOption(
+      new Option('--forget', 'forget what is remembered of tenants that were dropped before').conflicts([
+        'out',
+        'backup',
+        'dryRun',
+      ]),
+    );
   register(addRun(drop).addOption(concurrency()), 'tenant drop', dropTenants);
 
   const archive = tenant
     .command('archive')
-    .description('back ACTIVE or SUSPENDED tenants up, then drop their schemas; the rows stay, as ARCHIVED')
+    .description('back ACTIVE or SUSPENDED tenants up, then drop their schemas; the rows stay, as ARCHIVED; asks')
     .argument(...NAMES, tenantNames)
     .option(...OUT)
     .option('--dry-run', 'show what would be archived; change nothing');
@@ -99,8 +105,11 @@ function question(
     ({ clerkOrgId, schema, status, tables, estimatedRows, bytes, role }) =>
       `  ${clerkOrgId} (${schema}, ${status}): ${counted(tables, 'table')}, about ${counted(estimatedRows, 'row')}${bytes === null ? '' : `, ${bytesText(bytes)}`}${role === null ? '' : `, role ${role}`}`,
   );
+  const hasSchemas = losses.some(({ status }) => status !== 'ARCHIVED');
   const backup =
-    backupFolder === undefined ? 'No backup is made.' : `Each is backed up first, into ${backupFolder}.`;
+    backupFolder === undefined || !hasSchemas
+      ? 'No backup is made.'
+      : `Each is backed up first, into ${backupFolder}.`;
   return `This ${does} ${counted(losses.length, 'tenant')} with all data:\n${lines.join('\n')}\n${backup}`;
 }
 

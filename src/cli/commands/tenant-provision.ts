@@ -100,7 +100,7 @@ async function readList(
     throw new TenantctlError('FILE_UNUSABLE', `${nameOfInput(from)} names no organization.`);
   if (list.repeated > 0)
     context.output.warn(
-      `${counted(list.repeated, 'line')} of ${from} repeat an organization; each is provisioned once.`,
+      `${nameOfInput(from)} names organizations again in ${counted(list.repeated, 'line')}; each is provisioned once.`,
     );
   return list;
 }

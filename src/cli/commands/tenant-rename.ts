@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { plannedRenameDocument, renameDocument } from '../../core/documents/rename-document.ts';
 import type { RenameResult } from '../../core/tenant/rename.ts';
+import { TenantctlError } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import { addRun, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
@@ -31,6 +32,8 @@ function renameTenant(
   [tenant = '', organizationId = '']: readonly string[],
 ): Promise<CommandResult> {
   const { output } = context;
+  if (flags.allowStale === true && flags.withSchema !== true)
+    throw new TenantctlError('USAGE', '--allow-stale belongs to --with-schema.');
   return context.withDatabase(undefined, async (database, settings, observe, core) => {
     const { withSchema, allowStale } = flags;
     const options = { ...runOptions(context, settings, flags), withSchema, allowStale, observe };

@@ -32,7 +32,7 @@ export function backupUnreadable(what: string, cause: unknown): TenantctlError {
   const { code } = cause as NodeJS.ErrnoException;
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: 'there is no such file',
-    EISDIR: 'it is a directory',
+    EISDIR: 'it is a folder',
     EACCES: 'permission is missing',
   };
   return new TenantctlError(
@@ -48,7 +48,7 @@ export function backupUnreadable(what: string, cause: unknown): TenantctlError {
 /** For what node:fs or a stream throws when a backup is written. @param path of the file or folder, or `The stream` */
 export function backupUnwritable(path: string, cause: unknown): TenantctlError {
   const reasons: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such folder',
+    ENOENT: 'its parent does not exist',
     ENOTDIR: 'it is not a folder',
     EACCES: 'permission is missing',
     EROFS: 'the file system is read-only',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, constants, link, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { TenantctlError } from '../../errors.ts';
@@ -18,9 +18,16 @@ export function backupFileName(clerkOrgId: string, schema: string, madeAt: strin
   return `${safe(clerkOrgId)}.${safe(schema)}.${madeAt.replaceAll(/[-:.]/g, '')}.tar`;
 }
 
-/** @throws TenantctlError FILE_UNUSABLE if no file can be created in the folder */
-export async function assertBackupFolder(folder: string): Promise<void> {
+/**
+ * Creates the folder, for its owner alone, if it is missing and its parent exists.
+ * @throws TenantctlError FILE_UNUSABLE if no file can be created in the folder
+ */
+export async function prepareBackupFolder(folder: string): Promise<void> {
   try {
+    // Not its parents: in /proc, node:fs would try for ever.
+    await mkdir(folder, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'EEXIST') throw cause;
+    });
     if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {

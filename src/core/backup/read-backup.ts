@@ -58,7 +58,7 @@ export async function verifyBackup(
 
 async function openBackup(input: BackupInput) {
   if (!(input instanceof Readable)) checkOptions({ path: input }, 'path');
-  const what = typeof input === 'string' ? input : 'The backup from the stream';
+  const what = typeof input === 'string' ? input : 'The stream';
   const stream = await openInput(input);
   const close = () => void stream.destroy();
   try {

@@ -3,6 +3,7 @@ import { identifier, literal } from '../../db/sql.ts';
 import type { ErrorCode } from '../../error-code.ts';
 import { TenantctlError } from '../../errors.ts';
 import { registryName, STATUSES, type Names, type TenantStatus } from '../../names.ts';
+import { tenantWord } from '../../wording.ts';
 import type { RegisteredTenant } from './registry.ts';
 import { adoptCommand, provisionCommand, tenantCommand } from './not-active.ts';
 import { writtenStatus } from './registry-sql.ts';
@@ -17,7 +18,7 @@ export function taken(tenant: string, schema: string, other: string): TenantctlE
     'SCHEMA_NAME_TAKEN',
     tenant,
     `The schema ${schema} of organization "${tenant}" belongs to organization "${other}" already.`,
-    'Two organizations never share a schema, so this one is refused. Nothing was changed.',
+    `Nothing was changed. If "${other}" is a tenant that was renamed, give its schema its new name first: tenantctl tenant rename ${tenantWord(other)} ${tenantWord(other)} --with-schema`,
   );
 }
 

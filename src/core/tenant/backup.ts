@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
-import { assertBackupFolder, partialFiles } from '../backup/backup-file.ts';
+import { prepareBackupFolder, partialFiles } from '../backup/backup-file.ts';
 import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions, type VerbOptions } from '../commands/in-verb-run.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
@@ -19,7 +19,7 @@ import { BACKED_UP, backupEnding, backupTotals, type BackupResult, type Backups 
 import { serveBackups, type BackupTarget } from './serve-backups.ts';
 
 export interface BackupOptions extends FleetVerbOptions {
-  /** The folder that the files are written to. It exists. */
+  /** The folder that the files are written to. It is created if it is missing and its parent exists. */
   readonly directory: string;
   /** Organization ids or schema names; all ACTIVE and SUSPENDED tenants if absent. */
   readonly tenants?: readonly string[] | undefined;
@@ -36,7 +36,7 @@ export async function backupTenants(database: Database, given: BackupOptions): P
   const { tenants, directory, concurrency, ...options } = checkCall(database, given, 'directory');
   const folder = resolve(directory);
   return inBackupRun(database, options, { ...namesOf(tenants), directory: folder }, async (observe) => {
-    await assertBackupFolder(folder);
+    await prepareBackupFolder(folder);
     const partial = await partialFiles(folder);
     if (partial.length > 0) observe({ type: 'warning', message: aboutPartial(folder, partial) });
     return { names: tenants, target: { folder }, concurrency };

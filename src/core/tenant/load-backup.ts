@@ -1,6 +1,4 @@
-import { pipeline } from 'node:stream/promises';
 import type { PoolClient } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { waitForStream } from '../../db/dead-client.ts';
 import { keepingLock } from '../../db/lock-keeper.ts';
@@ -11,10 +9,10 @@ import type { Manifest } from '../backup/manifest.ts';
 import type { BackupReading } from '../backup/read-backup.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import type { Content } from '../content/content.ts';
-import { copyInStatement } from '../content/copy-table.ts';
 import { loadContent } from '../content/load-content.ts';
 import { measureContent } from '../content/measure-content.ts';
 import { readContent } from '../content/read-content.ts';
+import { writeRows } from '../content/write-rows.ts';
 import type { Observer } from '../report/event.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt } from '../serve/work.ts';
@@ -125,8 +123,8 @@ async function loadRows(
   await loadContent(client, schema, content, context.database.names, async (table) => {
     for (let read = await next(); read !== undefined; read = await next()) {
       if (read.table.name === table.name) {
-        const statement = copyFrom(copyInStatement(schema, table));
-        await pipeline(pickColumns(read.rows, read.table, table), client.query(statement));
+        const rows = pickColumns(read.rows, read.table, table);
+        await writeRows(context.database, { client, schema, table }, rows);
         return;
       }
       // A table that has no place here.

@@ -9,7 +9,7 @@ export interface Loss {
   readonly status: string;
   /** With partitions and the history tables. */
   readonly tables: number;
-  /** As PostgreSQL estimates them; the ones of tables that were never analyzed are counted as 0. */
+  /** As PostgreSQL estimates them. */
   readonly estimatedRows: number;
   /** With indexes and TOAST tables; null if they could not be measured. */
   readonly bytes: number | null;
@@ -26,7 +26,7 @@ export async function readLosses(
   const schemas = tenants.map(({ schema }) => schema);
   const { bytes } = await readSchemaSizes(database, schemas);
   const { rows } = await database.query<{ schema: string; tables: number; rows: number }>(
-    `SELECT n.nspname::text AS schema, count(*)::int AS tables, sum(greatest(c.reltuples, 0))::float8 AS rows
+    `SELECT n.nspname::text AS schema, count(*)::int AS tables, sum(CASE c.relkind WHEN 'r' THEN ${ESTIMATED_ROWS} ELSE 0 END)::float8 AS rows
      FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
      WHERE n.nspname = ANY ($1::name[]) GROUP BY 1`,
     [schemas],

@@ -85,7 +85,7 @@ function parseCsv<Field extends string>(text: string, names: FieldNames<Field>):
   if (!hasHeader && wanted.length === 1 && header.length <= 1) fields.fill(wanted[0]);
   else if (missing.length > 0)
     throw unusable(
-      `Its first line names the columns ${listed(header)}, and none is ${missing.map((field) => names[field][0]).join(' or ')}.`,
+      `The first line has the columns ${listed(header)}; ${missing.map((field) => names[field][0]).join(' and ')} is missing.`,
       `Name the ${missing.length === 1 ? 'column' : 'columns'} in the first line: ${wanted.map((field) => names[field][0]).join(',')}`,
     );
   const rows: TableRow<Field>[] = [];

@@ -37,7 +37,7 @@ export async function planBackups(
   const schemas = tasks.map(({ schema }) => schema);
   const sizes = await readSchemaSizes(database, schemas);
   const { rows } = await database.query<{ schema: string; tables: number; rows: string }>(
-    `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(greatest(c.reltuples, 0))::bigint AS rows
+    `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(${ESTIMATED_ROWS})::bigint AS rows
      FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
      WHERE n.nspname = ANY ($1::name[]) AND c.relname <> $2 GROUP BY 1`,
     [schemas, lockTableOf(database.names.tenantHistory)],

@@ -73,7 +73,9 @@ export async function openStream(stream: Readable, what = 'the backup'): Promise
  */
 export async function openTenant(database: Database, name: string): Promise<RestoreSource> {
   await assertRegistry(database);
-  const [tenant] = await findTenants(database, [name]);
+  const [tenant] = await findTenants(database, [name]).catch((error: unknown) => {
+    throw unknownThere(name, error);
+  });
   if (tenant === undefined) throw new Error('findTenants throws if there is none');
   const pipe = new PassThrough({ highWaterMark: 1 << 20 });
   const writing = writeTo(pipe, database, tenant);
@@ -116,5 +118,14 @@ function atWork(tenant: string): TenantctlError {
   return new TenantctlError('LOCK_TIMEOUT', `Another run is at work on "${tenant}" in the other database.`, {
     tenant,
     hint: 'Run the command again when it has ended.',
+  });
+}
+
+function unknownThere(name: string, cause: unknown): unknown {
+  if (!(cause instanceof TenantctlError) || cause.code !== 'TENANT_UNKNOWN') return cause;
+  return new TenantctlError('TENANT_UNKNOWN', `The other database has no tenant "${name}".`, {
+    tenant: name,
+    hint: 'Give an organization id or a schema name of the registry there.',
+    cause,
   });
 }

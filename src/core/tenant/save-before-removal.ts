@@ -1,9 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { PoolClient } from 'pg';
-import { assertBackupFolder, backupFileName, writeBackupFile } from '../backup/backup-file.ts';
-import { backupUnwritable } from '../backup/backup-errors.ts';
+import { prepareBackupFolder, backupFileName, writeBackupFile } from '../backup/backup-file.ts';
 import { verifyBackup } from '../backup/read-backup.ts';
 import { writeBackup, type BackupSummary } from '../backup/write-backup.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -28,11 +26,7 @@ export type Save = (client: PoolClient, tenant: RemovedTenant, shape: Shape) => 
  */
 export async function saveInto({ database, run }: RunContext, backupFolder: string): Promise<Save> {
   const folder = resolve(backupFolder);
-  // Not its parents: in /proc, node:fs would try for ever.
-  await mkdir(folder, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') throw backupUnwritable(folder, cause);
-  });
-  await assertBackupFolder(folder);
+  await prepareBackupFolder(folder);
   return async (client, { clerkOrgId, schema, status }, shape) => {
     const subject = { clerkOrgId, schema, status, shape };
     const { written, path } = await writeBackupFile(

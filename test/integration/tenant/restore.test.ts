@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../../../src/core/commands/try-under-lock.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
+import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createRunContext } from '../../../src/core/run/run-context.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../../src/core/tenant/restore.ts';
 import { archiveTenants } from '../../../src/core/tenant/archive.ts';
 import { planUnarchive, unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
+import { createEmbeddedDatabase } from '../../support/database.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -306,4 +308,18 @@ test('a tenant that was changed by hand is restored with --allow-drift, as far a
   const rows = (organization: string) =>
     fleet.query(`SELECT id, "order", text FROM ${schemaNameFor(organization)}.lines ORDER BY id`);
   expect(await rows('org_b')).toEqual(await rows('org_a'));
+});
+
+test('a backup of a server is restored into the embedded database, which takes no COPY', async () => {
+  const { fleet, file, schema } = await backedUp();
+  const database = await (await createEmbeddedDatabase()).open();
+  await migrateMaster(database, { folder: fleet.project.master });
+  const folder = fleet.project.tenants;
+  expect(await restoreTenant(database, file, { folder })).toMatchObject({
+    clerkOrgId: 'org_a',
+    schema,
+    outcome: 'restored',
+  });
+  const rows = `SELECT t::text AS line FROM ${schema}.orders t UNION ALL SELECT t::text FROM ${schema}.lines t ORDER BY 1`;
+  expect((await database.query(rows)).rows).toEqual(await fleet.query(rows));
 });
