@@ -50,6 +50,7 @@ export async function openTestServer(server: ServerSettings, prefix: string): Pr
     return rows.map(({ name }) => name);
   };
   const drop = async (name: string) => {
+    await untilLeft(pool, name);
     if (major >= FORCE_SINCE) await send(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`);
     else await dropByHand(pool, name);
   };
@@ -85,6 +86,22 @@ export async function openTestServer(server: ServerSettings, prefix: string): Pr
       await holder.end();
     },
   };
+}
+
+/** Milliseconds: connections that pg is closing are gone after some. */
+const LEAVING_MS = 100;
+
+/**
+ * Waits for connections that are being closed: `end()` of pg resolves before the server has ended the session, and a
+ * session that DROP DATABASE terminates then is an error that the application cannot catch.
+ */
+async function untilLeft(pool: Pool, database: string): Promise<void> {
+  const until = performance.now() + LEAVING_MS;
+  do {
+    const { rowCount } = await pool.query('SELECT FROM pg_stat_activity WHERE datname = $1', [database]);
+    if (rowCount === 0) return;
+    await sleep(5);
+  } while (performance.now() < until);
 }
 
 /** A session of its own that holds an advisory lock. */

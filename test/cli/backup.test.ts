@@ -89,10 +89,11 @@ test('one tenant goes to stdout; a reader that stops, and a full disk, are failu
       said: expect.stringContaining(message),
     });
   }
-  expect(await usage('org_a', '--out', 'none')).toMatchObject({
+  expect(await usage('org_a', '--out', 'none/none')).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringContaining('none cannot be written: there is no such folder.'),
+    stderr: expect.stringContaining('none/none cannot be written: its parent does not exist.'),
   });
+  expect(await usage('org_a', '--out', 'new')).toMatchObject({ exitCode: 0 });
 });
 
 test('a killed backup leaves a temporary file, which the next one names, and nothing that stands in its way', async () => {

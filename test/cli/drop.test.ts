@@ -14,7 +14,7 @@ test('tenant drop names what goes, refuses without a confirmation, backs up, and
   const refused = await run('drop', 'org_a', 'org_b');
   expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
   expect(refused.stderr).toMatch(
-    /^✖ This drops 2 tenants with all data:\n {4}org_a \(tid_d09275dbcf, ACTIVE\): 4 tables, about 0 rows, \d+(?:\.\d)? kB\n {4}org_b .*\n {2}Each is backed up first, into .*\/backups\. It was not confirmed/,
+    /^✖ This drops 2 tenants with all data:\n {4}org_a \(tid_d09275dbcf, ACTIVE\): 4 tables, about \d+ rows, \d+(?:\.\d)? kB\n {4}org_b .*\n {2}Each is backed up first, into .*\/backups\. It was not confirmed/,
   );
   expect((await run('drop', 'org_a', '--dry-run', '--json')).json()).toMatchObject({
     dryRun: true,

@@ -53,6 +53,30 @@ const MISTAKES = [
     hint: 'Did you mean --check?',
   },
   {
+    args: ['tenant', 'rename', 'org_a', 'org_b', '--allow-stale'],
+    command: 'tenant rename',
+    message: '--allow-stale belongs to --with-schema.',
+    hint: 'tenantctl tenant rename --help shows how to call it.',
+  },
+  {
+    args: ['tenant', 'drop', 'org_a', '--no-backup', '--out', 'backups'],
+    command: 'tenant drop',
+    message: 'Option "--no-backup" cannot be used with option "--out <folder>".',
+    hint: 'tenantctl tenant drop --help shows how to call it.',
+  },
+  {
+    args: ['tenant', 'drop', 'org_a', '--forget', '--dry-run'],
+    command: 'tenant drop',
+    message: 'Option "--forget" cannot be used with option "--dry-run".',
+    hint: 'tenantctl tenant drop --help shows how to call it.',
+  },
+  {
+    args: ['drift', 'show', 'org_a', '--all'],
+    command: 'drift show',
+    message: 'drift show compares one tenant: --all, --tenant and --include belong to drift.',
+    hint: 'tenantctl drift --help shows how to call it.',
+  },
+  {
     args: ['tenant', 'provision'],
     command: 'tenant provision',
     message: 'No organization is named.',

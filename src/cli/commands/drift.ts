@@ -37,9 +37,18 @@ export function addDrift(program: Command, register: Register): void {
     .option(...REFERENCE)
     .option('--check', 'exit with 6 if it differs, or leads into another tenant');
   // Commander gives options that both have to the outer command.
-  register<DriftFlags>(show, 'drift show', (context, flags, positionals) =>
-    showCommand(context, { ...flags, ...drift.opts<DriftFlags>() }, positionals),
-  );
+  register<DriftFlags>(show, 'drift show', (context, flags, positionals) => {
+    const { all, tenant, include: status, ...outer } = drift.opts<DriftFlags>();
+    if ([all, tenant, status].some((value) => value !== undefined))
+      throw new TenantctlError(
+        'USAGE',
+        'drift show compares one tenant: --all, --tenant and --include belong to drift.',
+        {
+          hint: 'tenantctl drift --help shows how to call it.',
+        },
+      );
+    return showCommand(context, { ...flags, ...outer }, positionals);
+  });
 }
 
 function driftCommand(context: Context, flags: DriftFlags): Promise<CommandResult> {

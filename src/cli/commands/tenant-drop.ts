@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import {
   droppedDocument,
   plannedDropDocument,
@@ -51,7 +51,9 @@ export function addTenantDrop(tenant: Command, register: Register): void {
 
   const archive = tenant
     .command('archive')
-    .description('back ACTIVE or SUSPENDED tenants up, then drop their schemas; the rows stay, as ARCHIVED; asks')
+    .description(
+      'back ACTIVE or SUSPENDED tenants up, then drop their schemas; the rows stay, as ARCHIVED; asks',
+    )
     .argument(...NAMES, tenantNames)
     .option(...OUT)
     .option('--dry-run', 'show what would be archived; change nothing');

@@ -33,7 +33,9 @@ function renameTenant(
 ): Promise<CommandResult> {
   const { output } = context;
   if (flags.allowStale === true && flags.withSchema !== true)
-    throw new TenantctlError('USAGE', '--allow-stale belongs to --with-schema.');
+    throw new TenantctlError('USAGE', '--allow-stale belongs to --with-schema.', {
+      hint: 'tenantctl tenant rename --help shows how to call it.',
+    });
   return context.withDatabase(undefined, async (database, settings, observe, core) => {
     const { withSchema, allowStale } = flags;
     const options = { ...runOptions(context, settings, flags), withSchema, allowStale, observe };

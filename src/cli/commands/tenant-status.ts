@@ -83,6 +83,8 @@ function resumeTenants(
       include: ['SUSPENDED'],
       allowEmptyFolder: true,
     });
+    const isUpToDate = rehearsal.plans.length === 0 && rehearsal.problems.length === 0;
+    if (isUpToDate) return { ...planned, document: { ...rehearsalDocument(rehearsal), ...planned.document } };
     const migrations = dryRunResult(context, rehearsal);
     return {
       document: { ...rehearsalDocument(rehearsal), ...planned.document },

@@ -46,12 +46,12 @@ function driftOf({ differences = [], left = [] }: RestoreResult): string[] {
 
 /** What a dry run found. */
 export function renderRestorePlan(plan: RestorePlan, { paint, marks }: Look): string {
-  const { clerkOrgId, schema, manifest, pending } = plan;
+  const { clerkOrgId, schema, manifest, pending, isReplaced } = plan;
   const rows = manifest.measures.reduce((sum, measure) => sum + measure.rows, 0);
   const { tables } = manifest.content;
   return [
     `${paint.green(marks.ok)} The backup of ${manifest.clerkOrgId} at ${manifest.madeAt} is undamaged: ${counted(tables.length, 'table')}, ${counted(rows, 'row')}.`,
-    `${paint.cyan(marks.arrow)} It would be restored as ${clerkOrgId} in ${paint.bold(schema)}, by ${counted(manifest.migrations.length, 'migration')}.`,
+    `${paint.cyan(marks.arrow)} It would ${isReplaced ? 'replace' : 'be restored as'} ${clerkOrgId} in ${paint.bold(schema)}, by ${counted(manifest.migrations.length, 'migration')}.`,
     ...(pending.length === 0
       ? []
       : [`${paint.cyan(marks.arrow)} Then ${countedSteps(pending)} would be applied: ${listed(pending)}`]),

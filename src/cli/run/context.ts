@@ -111,8 +111,12 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     async withOtherDatabase(url, use) {
       const { requireSettings } = await import('../../config/environment.ts');
       const { withDatabase } = await import('../../db/open.ts');
-      const { database, names } = requireSettings(await readAll(folder, options, output, { url }));
-      return withDatabase(database, { maxConnections: BESIDE + 1, names }, use);
+      try {
+        const { database, names } = requireSettings(await readAll(folder, options, output, { url }));
+        return await withDatabase(database, { maxConnections: BESIDE + 1, names }, use);
+      } catch (error) {
+        throw aboutUrl(error);
+      }
     },
     async confirm(question, word) {
       const { askToConfirm } = await import('../terminal/confirm.ts');
@@ -174,4 +178,22 @@ const NAMES_DATABASE = /^(?:DATABASE_URL|DB_(?:HOST|PORT|USER|PASSWORD|NAME|EMBE
 function atUrl(variables: Variables, url: string): Variables {
   const others = Object.entries(variables).filter(([name]) => !NAMES_DATABASE.test(name));
   return { ...Object.fromEntries(others), DATABASE_URL: url };
+}
+
+/** The URL was given on the command line: no variable can be corrected. */
+function aboutUrl(error: unknown): unknown {
+  if (!(error instanceof TenantctlError)) return error;
+  const { code, message, hint = '', details = [] } = error;
+  if (code === 'CONFIG_INVALID')
+    return new TenantctlError('USAGE', 'The URL of --from cannot be used.', {
+      details: details.map((line) => line.replace('DATABASE_URL', '--from')),
+      hint: 'It has the form postgres://user:password@host:port/database.',
+      cause: error,
+    });
+  if (!hint.includes('DATABASE_URL')) return error;
+  return new TenantctlError(code, message, {
+    hint: hint.replaceAll('DATABASE_URL', 'the URL of --from'),
+    sqlstate: error.sqlstate,
+    cause: error,
+  });
 }

@@ -25,6 +25,8 @@ export interface RestorePlanDocument {
     readonly backupOf?: string;
     /** The migrations that would build the schema. */
     readonly migrations?: readonly string[];
+    /** With `--replace`: whether a tenant is there to be replaced. */
+    readonly isReplaced?: boolean;
   })[];
 }
 
@@ -34,7 +36,7 @@ export function restorePlanDocument(
   outcome: 'restored' | 'unarchived',
   results: readonly RestoreResult[] = [],
 ): RestorePlanDocument {
-  const planned = plans.map(({ clerkOrgId, schema, manifest, pending }) => ({
+  const planned = plans.map(({ clerkOrgId, schema, manifest, pending, isReplaced }) => ({
     clerkOrgId,
     schema,
     outcome,
@@ -44,6 +46,7 @@ export function restorePlanDocument(
     rows: manifest.measures.reduce((sum, { rows }) => sum + rows, 0),
     migrations: manifest.migrations.map(({ name }) => name),
     applied: pending,
+    isReplaced,
     durationMs: 0,
   }));
   return { dryRun: true, tenants: [...planned, ...results.map(withReport)] };

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { ESTIMATED_ROWS } from '../fleet/estimated-rows.ts';
 import { readSchemaSizes } from '../fleet/schema-sizes.ts';
 import type { RemovedTenant } from './removal-result.ts';
 

@@ -90,5 +90,5 @@ export function decideTarget(
 }
 
 function hintToReplace(clerkOrgId: string): string {
-  return `To put a backup in its place: tenant restore --replace. As another organization: --as <org>. To see the tenant: ${tenantCommand('show', [clerkOrgId])}`;
+  return `To put the backup in its place: --replace. To restore it as another organization: --as <org>. To see the tenant: ${tenantCommand('show', [clerkOrgId])}`;
 }

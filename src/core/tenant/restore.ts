@@ -74,6 +74,8 @@ export interface RestorePlan {
   readonly manifest: RestoreSource['manifest'];
   /** The migrations and scripts that would be applied after the rows are loaded. */
   readonly pending: readonly string[];
+  /** It would take the place of a tenant. */
+  readonly isReplaced: boolean;
 }
 
 /** Verifies a backup in full, and says what restoring it would do; nothing is changed. @throws as restoreTenant */
@@ -85,8 +87,9 @@ export async function planRestore(
   const options = checkCall(database, given, 'folder');
   const source = await openFile(backup);
   const { target, plan } = await prepare(database, options, source);
-  const { clerkOrgId, schema } = target;
-  return { clerkOrgId, schema, manifest: source.manifest, pending: plan.steps.map(({ name }) => name) };
+  const { clerkOrgId, schema, isReplaced } = target;
+  const pending = plan.steps.map(({ name }) => name);
+  return { clerkOrgId, schema, manifest: source.manifest, pending, isReplaced };
 }
 
 async function restore(

@@ -77,7 +77,7 @@ export async function planUnarchive(
   const { orders, results } = await prepareOrders(database, project, organizationIds, options);
   const plans = orders.map(({ tenant, source }) => {
     const pending = planAfter(project, source, options).steps.map(({ name }) => name);
-    return { ...tenant, manifest: source.manifest, pending };
+    return { ...tenant, manifest: source.manifest, pending, isReplaced: false };
   });
   return { plans, results };
 }

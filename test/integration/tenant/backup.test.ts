@@ -154,7 +154,7 @@ test('a backup that cannot be written leaves no file, and the tenant as it was',
   const taken = join(directory, 'file');
   await writeFile(taken, '');
   for (const [folder, reason] of [
-    [join(directory, 'none'), 'there is no such folder'],
+    [join(directory, 'none', 'none'), 'its parent does not exist'],
     [taken, 'it is not a folder'],
   ] as const)
     expect(await refusalOf(backupTenants(fleet.database, { directory: folder }))).toMatchObject({

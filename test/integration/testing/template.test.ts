@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { createTemplate, type Template, type TemplateOptions } from '../../../src/testing.ts';
 import { startChild } from '../../support/child.ts';
@@ -88,6 +88,20 @@ test('each fresh database is its own, has the tenants that the test names, and i
   await a.close();
   expect(await onServer('SELECT FROM pg_database WHERE datname = $1', [a.name])).toEqual([]);
   await standing.end();
+});
+
+test('a pool that the application has just ended is not cut off when its database is dropped', async () => {
+  const template = await templateOf(await usualProject());
+  const errors: Error[] = [];
+  for (let times = 0; times < 8; times += 1) {
+    const db = await template.fresh();
+    const pool = new Pool({ connectionString: db.url });
+    pool.on('connect', (client) => client.on('error', (error) => errors.push(error)));
+    await Promise.all([1, 2, 3, 4, 5, 6].map(() => pool.query('SELECT pg_sleep(0.01)')));
+    await pool.end();
+    await db.close();
+  }
+  expect(errors).toEqual([]);
 });
 
 test('a run that was killed leaves nothing: its databases are dropped, its half-made template is made anew', async () => {

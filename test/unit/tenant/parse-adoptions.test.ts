@@ -37,5 +37,5 @@ test('two lines for one schema or one organization are both bad, as are lines wi
     [7, 'ORGANIZATION_ID_INVALID'],
     [8, 'LINE_INVALID'],
   ]);
-  expect(() => parseAdoptions('schema\nacme\n')).toThrow('none is clerk_org_id');
+  expect(() => parseAdoptions('schema\nacme\n')).toThrow('clerk_org_id is missing');
 });

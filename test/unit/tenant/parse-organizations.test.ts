@@ -51,7 +51,7 @@ test('each bad line is named with its reason, and the others are read', () => {
 });
 
 test.each([
-  ['name,plan\nAcme,free\n', 'none is clerk_org_id'],
+  ['name,plan\nAcme,free\n', 'clerk_org_id is missing'],
   ['org\n"org_a\norg_b\n', 'line 2 or later'],
   ['[{"org":"org_a"}]', 'one JSON array'],
 ])('a text that is no list is refused as a whole: %j', (text, reason) => {
