@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
+import { tenantCommand } from '../registry/not-active.ts';
 import type { Tenant } from '../registry/registry.ts';
 import { readBackups, type BackupRecord } from '../state/backups.ts';
 import { openFile, type RestoreSource } from './restore-source.ts';
@@ -32,13 +33,14 @@ export async function openArchivedBackup(
   return source;
 }
 
-const GIVE_FILE = 'Give its path: --file <path>.';
+/** For a shell. */
+const givenFile = (tenant: string) => `${tenantCommand('unarchive', [tenant])} --file <path>`;
 
 function noBackup({ clerkOrgId: tenant }: ArchivedTenant, record: BackupRecord | undefined): TenantctlError {
   const what = record === undefined ? 'No backup is recorded' : 'The last backup was written to a stream';
   return new TenantctlError('FILE_UNUSABLE', `${what} for the tenant "${tenant}".`, {
     tenant,
-    hint: GIVE_FILE,
+    hint: `If you have a backup of it: ${givenFile(tenant)}`,
   });
 }
 
@@ -51,7 +53,7 @@ function notFound(
   const message = `The backup of the tenant "${tenant}" was written to ${path} on ${host}; there is no such file here.`;
   return new TenantctlError('FILE_UNUSABLE', message, {
     tenant,
-    hint: `If it was moved: ${GIVE_FILE}`,
+    hint: `If it was moved: ${givenFile(tenant)}`,
     cause,
   });
 }
@@ -65,6 +67,6 @@ function differs(
   return new TenantctlError(
     'BACKUP_DIFFERS',
     `${path} is the backup of ${whose}, and not the one that "${tenant}" (${schema}) was archived with.`,
-    { tenant, hint: `If the right one was moved: ${GIVE_FILE}` },
+    { tenant, hint: `If the right one was moved: ${givenFile(tenant)}` },
   );
 }
