@@ -1,6 +1,5 @@
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
-import { counted } from '../../wording.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { FleetSelection, RefusedTenant } from '../fleet/select-fleet.ts';
 import { servedStatuses } from '../fleet/select-fleet.ts';
@@ -11,15 +10,13 @@ import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
-import { compareShapes } from '../shape/compare-shapes.ts';
-import { readShapes } from '../shape/read-shapes.ts';
-import type { Shape } from '../shape/shape.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertReadable } from './assert-readable.ts';
-import { KEPT_DIFFERENCES, type Cohort } from './cohort.ts';
-import { findLeads, readTenantSchemas } from './find-leads.ts';
-import { historyKey, referencesOfMigrations, referencesOfTenant, type References } from './references.ts';
+import type { Cohort } from './cohort.ts';
+import { readTenantSchemas } from './find-leads.ts';
+import { readCohorts } from './read-cohorts.ts';
+import { referencesOfMigrations, referencesOfTenant, type References } from './references.ts';
 
 export interface DriftOptions extends Pick<FleetSelection, 'tenants' | 'include'>, StateFolders {
   /** `migrations`, the default, or the organization id or schema of a tenant. */
@@ -67,11 +64,13 @@ export async function findDrift(database: Database, given: DriftOptions): Promis
     database,
     present.map(({ tenant }) => tenant.schema),
   );
-  const cohorts = await readCohorts(context, present, {
+  const comparison = {
+    folder,
     references: await openReferences(context, reference, folder),
     schemas: await readTenantSchemas(database),
     observe,
-  });
+  };
+  const cohorts = await readCohorts(context, present, comparison);
   database.assertOpen();
   const count = (outcome: Cohort['outcome']) =>
     cohorts
@@ -121,79 +120,4 @@ export async function openReferences(
   if (!state.tenant.hasSchema) throw schemaMissing(state.tenant);
   await assertReadable(database, [state.tenant.schema]);
   return referencesOfTenant(context, state);
-}
-
-interface Comparison {
-  readonly references: References;
-  readonly schemas: ReadonlySet<string>;
-  readonly observe: Observer;
-}
-
-interface GrowingCohort extends Cohort {
-  readonly tenants: Cohort['tenants'][number][];
-}
-
-/** Keeps one shape at a time, beside the references. */
-async function readCohorts(
-  { database, signal }: RunContext,
-  states: readonly TenantState[],
-  comparison: Comparison,
-): Promise<readonly Cohort[]> {
-  const bySchema = new Map(states.map((state) => [state.tenant.schema, state]));
-  const cohorts = new Map<string, GrowingCohort>();
-  let done = 0;
-  for await (const shape of readShapes(database, [...bySchema.keys()])) {
-    const state = bySchema.get(shape.schema);
-    if (signal?.aborted === true) break;
-    if (state === undefined) continue;
-    const key = `${historyKey(state.applied)} ${state.hasOutdatedScripts} ${shape.digest}`;
-    const cohort = cohorts.get(key) ?? (await toCohort(database, state, shape, comparison));
-    cohorts.set(key, cohort);
-    cohort.tenants.push({ clerkOrgId: state.tenant.clerkOrgId, schema: shape.schema });
-    done += 1;
-    if (done % 100 === 0)
-      comparison.observe({
-        type: 'phase',
-        message: `Comparing ${done} of ${counted(states.length, 'tenant')}`,
-      });
-  }
-  return [...cohorts.values()].toSorted(
-    (a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || b.tenants.length - a.tenants.length,
-  );
-}
-
-const ORDER: readonly Cohort['outcome'][] = ['differs', 'not-compared', 'alike'];
-
-async function toCohort(
-  database: Database,
-  state: TenantState,
-  shape: Shape,
-  { references, schemas }: Comparison,
-): Promise<GrowingCohort> {
-  const { applied, pending, lacks, hasOutdatedScripts } = state;
-  const reference = await references.of(state);
-  const base = {
-    digest: shape.digest,
-    version: applied.at(-1) ?? null,
-    pending: [...pending, ...lacks, ...(hasOutdatedScripts ? ['repeatable scripts'] : [])],
-    tenants: [],
-    leads: findLeads(shape, schemas, database.names),
-  };
-  if ('reason' in reference)
-    return {
-      ...base,
-      outcome: 'not-compared',
-      differences: [],
-      differenceCount: 0,
-      reason: reference.reason,
-    };
-  const differences = compareShapes(reference.shape, shape);
-  return {
-    ...base,
-    outcome: differences.length === 0 ? 'alike' : 'differs',
-    differences: differences
-      .slice(0, KEPT_DIFFERENCES)
-      .map(({ kind, name, difference }) => ({ kind, name, difference })),
-    differenceCount: differences.length,
-  };
 }

@@ -151,3 +151,25 @@ test('a role that may not read the tenants is told so, and sees no drift that is
   );
   expect((await findDrift(database, { ...options, reference: 'org_b' })).totals).toMatchObject({ alike: 2 });
 });
+
+test('a tenant that is migrated while drift reads is compared at its new version', async () => {
+  const fleet = await fleetOf('org_a', 'org_b');
+  const { database } = fleet;
+  await fleet.add('20250101000005_two.sql', createTable('two'));
+  const migrated: unknown[] = [];
+  // After the histories, before the schemas.
+  const query: typeof database.query = async (text, ...values) => {
+    if (text.includes('has_schema_privilege')) migrated.push(await fleet.migrate({ tenants: ['org_b'] }));
+    return database.query(text, ...values);
+  };
+  const watched = new Proxy(database, {
+    get: (of, key) => (key === 'query' ? query : (Reflect.get(of, key, of) as unknown)),
+  });
+  const found = await findDrift(watched, { tenantFolder: fleet.project.tenants });
+  expect(migrated).toHaveLength(1);
+  expect(cohorts(found)).toEqual(['alike org_a', 'alike org_b']);
+  expect(found.cohorts.map(({ version }) => version)).toEqual([
+    '20250101000004_also.js',
+    '20250101000005_two.sql',
+  ]);
+});
