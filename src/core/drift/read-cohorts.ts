@@ -32,11 +32,11 @@ export async function readCohorts(
   const { database, signal } = context;
   const cohorts = new Map<string, GrowingCohort>();
   await compareAll(context, states, comparison, cohorts);
-  for (let round = 1; round <= ROUNDS && signal?.aborted !== true; round += 1) {
+  for (let round = 1; round <= ROUNDS; round += 1) {
     const differing = [...cohorts.values()]
       .filter(({ outcome }) => outcome === 'differs')
       .flatMap(({ tenants }) => tenants);
-    if (differing.length === 0) break;
+    if (differing.length === 0 || signal?.aborted === true) break;
     const before = new Map(states.map((state) => [state.tenant.schema, versionOf(state)]));
     states = await readStates(database, differing, comparison.folder);
     states = states.filter(
