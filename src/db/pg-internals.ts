@@ -64,6 +64,18 @@ export function passwordOf(client: ClientBase): string | undefined {
 }
 
 /**
+ * Follows whether the session is in a transaction.
+ * @returns says so, as of the last answer: https://www.postgresql.org/docs/current/protocol-message-formats.html (ReadyForQuery)
+ */
+export function followTransaction(client: ClientBase): () => boolean {
+  let status = 'I';
+  internals(client).connection.on('readyForQuery', (message?: { readonly status?: string }) => {
+    status = message?.status ?? 'I';
+  });
+  return () => status !== 'I';
+}
+
+/**
  * Counts the statements that the server completes. An error does not say which statement of a string failed.
  * @returns ends the counting, and returns the number
  */

@@ -3,6 +3,7 @@ import { Client, type ClientConfig, type QueryConfig, type QueryResult, type Sub
 import { createTurns } from '../app/turns.ts';
 import { scan } from '../app/scan.ts';
 import { isSubmittable } from '../app/streams.ts';
+import { followTransaction } from '../db/pg-internals.ts';
 import { TenantctlError } from '../errors.ts';
 
 type Query = (given: string | QueryConfig | Submittable, values?: unknown, done?: Callback) => unknown;
@@ -60,11 +61,15 @@ export function savepointClients(config: ClientConfig, opening: Opening): new ()
     constructor() {
       super(config);
       const connectPlain = this.connect.bind(this);
+      const isInTransaction = followTransaction(this);
       const send = this.query.bind(this) as Query & Send;
       const connect = async () => {
         await connectPlain();
         await opening(send);
-        this.query = withSavepoints(send) as typeof this.query;
+        this.query = withSavepoints(send, {
+          isInTransaction,
+          begin: () => opening(send),
+        }) as typeof this.query;
         return this;
       };
       this.connect = ((done?: () => void) =>
@@ -88,9 +93,15 @@ function keepInPool(client: Client): void {
   });
 }
 
-function withSavepoints(send: Query & Send): Query {
+/** The transaction of the test. */
+interface Outer {
+  readonly isInTransaction: () => boolean;
+  readonly begin: () => Promise<unknown>;
+}
+
+function withSavepoints(send: Query & Send, outer: Outer): Query {
   const turns = createTurns();
-  const run = createRunner(send);
+  const run = createRunner(send, outer);
   return (given, values, done) => {
     if (isSubmittable(given)) return send(given as never);
     const { callback, ...config }: Config =
@@ -101,7 +112,7 @@ function withSavepoints(send: Query & Send): Query {
   };
 }
 
-function createRunner(send: Send): Send {
+function createRunner(send: Send, { isInTransaction, begin }: Outer): Send {
   let isOpen = false;
   const undo = (name: string) => send({ text: `ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}` });
   const within = async (name: string, work: () => Promise<QueryResult>) => {
@@ -110,9 +121,21 @@ function createRunner(send: Send): Send {
       await send({ text: `RELEASE SAVEPOINT ${name}` });
       return result;
     } catch (error) {
-      await undo(name);
+      if (!isEnded(error)) await undo(name);
       throw error;
     }
+  };
+  /** What comes after a statement that ended the transaction is rolled back, too. */
+  const perform = async (config: QueryConfig): Promise<QueryResult> => {
+    const [sent] = await Promise.allSettled([send(config)]);
+    const results = sent.status === 'fulfilled' ? [sent.value].flat() : [];
+    if (!isInTransaction() || results.some(({ command }) => command === 'COMMIT')) {
+      isOpen = false;
+      await begin();
+      throw transactionEnded();
+    }
+    if (sent.status === 'rejected') throw sent.reason;
+    return sent.value;
   };
   return async (config) => {
     const { begins, ends, rest } = bracketsOf(config.text);
@@ -125,11 +148,11 @@ function createRunner(send: Send): Send {
       isOpen = false;
       await undo(TRANSACTION);
     }
-    const perform = async () => assertOpen(await send({ ...config, text: rest }));
-    if (rest.trim() !== '' && isOpen) result = await perform();
+    const inner = { ...config, text: rest };
+    if (rest.trim() !== '' && isOpen) result = await perform(inner);
     else if (rest.trim() !== '') {
       await send({ text: `SAVEPOINT ${STATEMENT}` });
-      result = await within(STATEMENT, perform);
+      result = await within(STATEMENT, () => perform(inner));
     }
     if (ends !== 'commit' || !isOpen) return result;
     isOpen = false;
@@ -141,10 +164,13 @@ function answerTo(command: string): QueryResult {
   return { command: command.toUpperCase(), rowCount: null, oid: 0, rows: [], fields: [] };
 }
 
-/** @throws TenantctlError TRANSACTION_ABORTED if a COMMIT was not recognized */
-function assertOpen(result: QueryResult): QueryResult {
-  if (![result].flat().some(({ command }) => command === 'COMMIT')) return result;
-  throw new TenantctlError('TRANSACTION_ABORTED', 'A statement has committed the transaction of the test.', {
-    hint: 'Send BEGIN and COMMIT as statements of their own, or use fresh() for this test.',
+/** A statement that was not recognized has ended the transaction of the test. */
+function transactionEnded(): TenantctlError {
+  return new TenantctlError('TRANSACTION_ABORTED', 'A statement has ended the transaction of the test.', {
+    hint: 'Send BEGIN, COMMIT and ROLLBACK as statements of their own, or use fresh() for this test.',
   });
+}
+
+function isEnded(error: unknown): boolean {
+  return error instanceof TenantctlError && error.code === 'TRANSACTION_ABORTED';
 }

@@ -73,6 +73,19 @@ test('a COMMIT of a transaction that had failed is refused, and the next transac
   expect(await emails(tenant)).toEqual(['a']);
 });
 
+test('a statement that ends the transaction of the test is refused, and nothing after it is committed', async () => {
+  const tenant = await acme();
+  await expect(tenant.client.query(`BEGIN; INSERT INTO users VALUES ('a'); ROLLBACK`)).rejects.toMatchObject({
+    code: 'TRANSACTION_ABORTED',
+  });
+  await expect(tenant.client.query(`SELECT 1; ROLLBACK; SELECT 1/0`)).rejects.toMatchObject({
+    code: 'TRANSACTION_ABORTED',
+  });
+  await tenant.client.query(`INSERT INTO users VALUES ('b')`);
+  expect(await emails(tenant)).toEqual(['b']);
+  expect(await emails(await acme())).toEqual([]);
+});
+
 test('Knex, Kysely, Drizzle and openTenants work on it, with their transactions', async () => {
   const tenant = await acme();
   const knex = tenant.knex(createKnex, { searchPath: 'ignored' });
