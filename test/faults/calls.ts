@@ -44,6 +44,10 @@ export interface Calls {
   readonly mark: (count: number) => Call;
   readonly grant: (...flags: string[]) => Call;
   readonly provision: (organizations: readonly string[], count: number, master?: number) => Call;
+  readonly seed: (count: number) => Call;
+  /** Applies a repeatable script. */
+  readonly script: (count: number) => Call;
+  readonly write: (count: number, ...args: string[]) => Call;
   /** `tenantctl tenant …` in a project with this many tenant migrations. */
   readonly tenant: (count: number, ...args: string[]) => Call;
 }
@@ -73,8 +77,15 @@ export function createCalls({ master, tenants, inside }: Migrations): Calls {
     grant: (...flags) => call(['grant', 'application', APPLICATION, ...flags], base),
     provision: (organizations, count, masters) =>
       call(['tenant', 'provision', ...organizations], count, masters),
+    seed: (count) => withFiles('seeds', call(['seed', 'tenants'], count)),
+    script: (count) => withFiles('repeatable', call(['migrate', 'tenants'], count)),
+    write: (count, ...args) => call(['exec', '--write', ...args], count),
     tenant: (count, ...args) => call(['tenant', ...args], count),
   };
+}
+
+function withFiles(files: Extent['with'], { args, extent }: Call): Call {
+  return { args, extent: { ...extent, with: files } };
 }
 
 /** The calls for each number in the range; none if it is empty. */

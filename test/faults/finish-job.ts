@@ -1,4 +1,5 @@
 import type { CliResult } from '../support/cli.ts';
+import type { Call } from './calls.ts';
 import type { FaultDatabase } from './databases.ts';
 import { judgeEnd, type Findings } from './judge.ts';
 import { judgeFiles } from './judge-files.ts';
@@ -20,9 +21,13 @@ export async function finishJob(
 ): Promise<Findings> {
   const { intents } = remains;
   const findings: string[] = [];
+  const expected = [
+    ...intents.map(({ schema, migration }) => ({ schema, problem: migration })),
+    ...remains.verbs.map(({ schema, verb }) => ({ schema, problem: `its ${verb} began` })),
+  ];
+  if (expected.length > 0) findings.push(...(await statusReports(stage, reference, database, expected)));
   if (intents.length > 0) {
-    findings.push(...reported(await call(stage, reference, database), intents));
-    findings.push(...(await statusReports(stage, reference, database, intents)));
+    findings.push(...reported(await call(stage, reference.scenario.call, database), intents));
     const { projects, databases } = stage;
     const { extent } = reference.scenario.call;
     const answers = async (schema: string, answer: string) =>
@@ -30,7 +35,10 @@ export async function finishJob(
         .done;
     findings.push(...(await resolveIntents(database, intents, reference, answers)));
   }
-  const result = await call(stage, reference, database);
+  const { resume } = reference.scenario.verb ?? {};
+  const isRecorded = remains.runs.length > reference.start.runs.length;
+  const next = isRecorded && resume !== undefined ? resume : reference.scenario.call;
+  const result = await call(stage, next, database);
   if (result?.exitCode !== 0 && !isRefused(result, reference, remains))
     findings.push(`the next run ended with ${result?.exitCode}: ${result?.stderr}${result?.stdout}`);
   const byHand = new Set(intents.map(({ schema }) => schema));
@@ -52,10 +60,10 @@ function isRefused(result: CliResult | undefined, reference: Reference, remains:
 
 async function call(
   { projects, databases }: Stage,
-  { scenario }: Reference,
+  given: Call,
   database: FaultDatabase,
 ): Promise<CliResult | undefined> {
-  return (await start(projects, scenario.call, database, databases.server.port)).done;
+  return (await start(projects, given, database, databases.server.port)).done;
 }
 
 /** The next run must fail for these tenants with an explanation. */
@@ -77,20 +85,25 @@ function reported(result: CliResult | undefined, intents: readonly IntentSnapsho
   ];
 }
 
-/** Status must list them too. */
+/** What status must say of a tenant. */
+interface Expected {
+  readonly schema: string;
+  readonly problem: string;
+}
+
 async function statusReports(
   { projects, databases }: Stage,
   { scenario }: Reference,
   database: FaultDatabase,
-  intents: readonly IntentSnapshot[],
+  expected: readonly Expected[],
 ): Promise<string[]> {
   const status = { args: ['status'], extent: scenario.call.extent };
   const result = await (await start(projects, status, database, databases.server.port)).done;
-  const { attention = [] } = result?.json<{ attention?: { schema: string; problem: string }[] }>() ?? {};
-  return intents
-    .filter(({ schema, migration }) => {
-      const problem = attention.find((tenant) => tenant.schema === schema)?.problem;
-      return problem?.includes(migration) !== true;
-    })
-    .map(({ schema, migration }) => `${schema}: status does not say that ${migration} was interrupted`);
+  const { attention = [] } = result?.json<{ attention?: Expected[] }>() ?? {};
+  return expected
+    .filter(
+      ({ schema, problem }) =>
+        !attention.some((tenant) => tenant.schema === schema && tenant.problem.includes(problem)),
+    )
+    .map(({ schema, problem }) => `${schema}: status does not say: ${problem}`);
 }

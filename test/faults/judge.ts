@@ -128,7 +128,9 @@ function halfMade({ tenants, verbs }: Snapshot, { scenario, start }: Expected): 
 /** Whether the ledger's changes lead from the initial histories to the current ones. */
 function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: ReadonlySet<string>): Findings {
   const before = new Map(start.schemas.map(({ schema, history }) => [schema, history]));
-  const deeds = snapshot.deeds.slice(start.deeds.length);
+  const deeds = snapshot.deeds
+    .slice(start.deeds.length)
+    .filter(({ outcome }) => outcome !== 'seeded' && outcome !== 'written');
   const remaining = new Set(snapshot.schemas.map(({ schema }) => schema));
   // The only one that a command renames.
   const renamed = start.schemas.find(({ schema }) => !remaining.has(schema))?.history;
@@ -139,7 +141,7 @@ function ledgerDisagreement(snapshot: Snapshot, { start }: Expected, byHand: Rea
     if (deeds.some((deed) => deed.schema === schema && BROUGHT.has(deed.outcome))) return [];
     const byLedger = new Set(before.get(schema) ?? renamed);
     for (const { direction, names } of deeds.filter((deed) => deed.schema === schema)) {
-      for (const name of names) {
+      for (const name of names.filter((each) => !each.startsWith('repeatable/'))) {
         if (direction === 'up') byLedger.add(name);
         else byLedger.delete(name);
       }

@@ -16,6 +16,8 @@ export interface Migrations {
 export interface Extent {
   readonly master: number;
   readonly tenants: number;
+  /** Files besides the migrations. */
+  readonly with?: 'seeds' | 'repeatable' | undefined;
 }
 
 export interface Projects {
@@ -60,6 +62,10 @@ export async function withProjects<T>(
       await mkdir(join(folder, 'migrations', scope), { recursive: true });
       for (const file of files) await cp(file.path, join(folder, 'migrations', scope, file.name));
     }
+    if (extent.with !== undefined)
+      await cp(join(import.meta.dirname, 'migrations', extent.with), join(folder, extent.with, 'tenants'), {
+        recursive: true,
+      });
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     return folder;
   };
@@ -73,7 +79,7 @@ export async function withProjects<T>(
         return folder;
       },
       folder(extent) {
-        const name = `${extent.master}-${extent.tenants}`;
+        const name = `${extent.master}-${extent.tenants}-${extent.with ?? ''}`;
         const making = made.get(name) ?? make(name, extent);
         made.set(name, making);
         return making;

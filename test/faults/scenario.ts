@@ -17,7 +17,7 @@ export interface Scenario {
   readonly hasOutside: boolean;
   /** A second, undisturbed process runs the same command at the same time. */
   readonly isShared?: boolean;
-  /** For a verb of a tenant's life: each tenant is as before, as afterwards, or as allowed in between. */
+  /** For a verb of a tenant's life, and what is alike: each tenant is as before, as afterwards, or as allowed in between. */
   readonly verb?: VerbRules;
 }
 
@@ -28,6 +28,8 @@ interface VerbRules {
   readonly onceDone?: string;
   /** Schemas of no tenant that it may leave for its next call. */
   readonly beside?: RegExp;
+  /** The next call if the ledger has the first one: without it, the same is done twice. */
+  readonly resume?: Call;
   /** Backups into the case's folder: the disk may be full there. */
   readonly writesFiles?: boolean;
 }

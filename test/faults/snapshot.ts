@@ -27,6 +27,7 @@ export interface IntentSnapshot {
 
 /** A verb of several transactions that has begun and not ended. */
 interface VerbSnapshot {
+  readonly schema: string;
   readonly organization: string | null;
   readonly verb: string;
 }
@@ -204,7 +205,7 @@ async function readOwn(query: Query): Promise<Pick<Snapshot, Own>> {
        FROM tenantctl.intents LEFT JOIN tenantctl.tenants t ON t.id = tenant ORDER BY 1`,
     ),
     verbs: await query(
-      `SELECT clerk_org_id AS organization, verb FROM tenantctl.verb_intents LEFT JOIN tenantctl.tenants t ON t.id = tenant
+      `SELECT schema_name AS schema, clerk_org_id AS organization, verb FROM tenantctl.verb_intents LEFT JOIN tenantctl.tenants t ON t.id = tenant
        ORDER BY 1`,
     ),
     tombstones: await query(

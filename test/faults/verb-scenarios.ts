@@ -1,7 +1,14 @@
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { PLACES, type Call, type Calls } from './calls.ts';
 import type { Scenario } from './scenario.ts';
-import { inOneStep, whileBuilt, whileRemoved, whileReplaced, type Between } from './verb-states.ts';
+import {
+  inOneStep,
+  whileBuilt,
+  whileRemoved,
+  whileReplaced,
+  whileDeleted,
+  type Between,
+} from './verb-states.ts';
 
 const FLEET = ['org_a', 'org_b', 'org_c'];
 /** The first: the other two must stay as they are. */
@@ -109,5 +116,28 @@ export function verbScenarios(calls: Calls): Scenario[] {
     hasOutside: false,
     verb: verb(whileBuilt('restore'), { onceDone: 'TENANT_EXISTS' }),
   };
-  return [...made, updated];
+  return [...made, updated, ...rowScenarios(calls)];
+}
+
+/** What changes rows in every tenant, and no history. */
+function rowScenarios({ full, most, migrateMaster, provision, seed, script, write }: Calls): Scenario[] {
+  const insert = ['--sql', `INSERT INTO deeds VALUES ('written')`];
+  const few = 'DELETE FROM notes WHERE id IN (SELECT id FROM notes WHERE id > 20 ORDER BY id LIMIT 10)';
+  const verbs = [
+    { id: 'seed-tenants', call: seed(most), verb: { between: inOneStep } },
+    { id: 'repeatable-scripts', call: script(most), verb: { between: inOneStep } },
+    {
+      id: 'exec-write',
+      call: write(most, ...insert),
+      verb: { between: inOneStep, resume: write(most, ...insert, '--resume', 'latest') },
+    },
+    { id: 'exec-write-batch', call: write(most, '--batch', few), verb: { between: whileDeleted } },
+  ];
+  return verbs.map((each) => ({
+    ...each,
+    before: [migrateMaster(full), provision(FLEET, most)],
+    steps: [],
+    organizations: FLEET,
+    hasOutside: false,
+  }));
 }

@@ -36,6 +36,14 @@ export function whileBuilt(verb: string): Between {
 export const whileReplaced: Between = (is, before) =>
   is.verb === 'restore' && sameState({ ...is, verb: undefined }, before);
 
+/** `exec --batch` with a DELETE: some rows are gone, none is changed. */
+export const whileDeleted: Between = (is, before) =>
+  is.status === before.status &&
+  is.verb === undefined &&
+  is.schema?.history.join() === before.schema?.history.join() &&
+  is.schema?.content.every((line) => before.schema?.content.includes(line)) === true &&
+  differences(is.schema.content, before.schema?.content ?? []).every((line) => line.startsWith('row notes '));
+
 export function stateOf({ tenants, schemas, verbs }: Snapshot, organization: string): TenantState {
   const tenant = tenants.find((each) => each.organization === organization);
   const { schema, status } = tenant ?? {};

@@ -2,7 +2,13 @@ import { expect, test } from 'vitest';
 import { judgeVerbs } from '../../faults/judge-verbs.ts';
 import type { Scenario } from '../../faults/scenario.ts';
 import type { Snapshot } from '../../faults/snapshot.ts';
-import { inOneStep, whileBuilt, whileRemoved, whileReplaced } from '../../faults/verb-states.ts';
+import {
+  inOneStep,
+  whileBuilt,
+  whileDeleted,
+  whileRemoved,
+  whileReplaced,
+} from '../../faults/verb-states.ts';
 
 const KEY = 'constraint homes homes_region_fkey FOREIGN KEY (region) REFERENCES regions(code) valid=t';
 const CONTENT = [KEY, 'row homes {"id":1}'];
@@ -25,7 +31,9 @@ function snapshot(tenants: Readonly<Record<string, Tenant>>, more: Partial<Snaps
     schemas: all.flatMap(([name, { content }]) =>
       content === undefined ? [] : [{ schema: `tid_${name}`, history: ['1'], content }],
     ),
-    verbs: all.flatMap(([organization, { verb }]) => (verb === undefined ? [] : [{ organization, verb }])),
+    verbs: all.flatMap(([organization, { verb }]) =>
+      verb === undefined ? [] : [{ schema: `tid_${organization}`, organization, verb }],
+    ),
     intents: [],
     tombstones: [],
     backups: [],
@@ -89,6 +97,16 @@ test('a tenant that is being replaced is as before, and only what the verb has b
   expect(
     judging(whileReplaced, BOTH, BOTH, true)(snapshot({ a: ACTIVE, b: ACTIVE }, { besides: ['beside'] })),
   ).toEqual(['beside: a schema that nobody knows']);
+});
+
+test('between two batches some rows are gone, and nothing else', () => {
+  const note = 'row notes {"id":1}';
+  const start = snapshot({ a: { ...ACTIVE, content: [...CONTENT, note] }, b: ACTIVE });
+  const judge = judging(whileDeleted, start, BOTH);
+  expect(judge(start)).toEqual([]);
+  expect(judge(snapshot({ a: { ...ACTIVE, content: [KEY, note] }, b: ACTIVE }))).toHaveLength(1);
+  const other = snapshot({ a: { ...ACTIVE, content: [...CONTENT, 'row notes {"id":2}'] }, b: ACTIVE });
+  expect(judge(other)).toHaveLength(1);
 });
 
 test('one row that is lost is found, and so is a change of a tenant that was not named', () => {
