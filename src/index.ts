@@ -301,10 +301,33 @@ export {
   statusChangesDocument,
   type StatusChangesDocument,
 } from './core/documents/status-change-document.ts';
-export { marksDocument, plannedMarksDocument } from './core/documents/mark-document.ts';
-export { adoptionDocument } from './core/documents/adoption-document.ts';
-export { cloneDocument, plannedCloneDocument } from './core/documents/clone-document.ts';
-export { plannedRenameDocument, renameDocument } from './core/documents/rename-document.ts';
+export {
+  marksDocument,
+  plannedMarksDocument,
+  type MarksDocument,
+  type PlannedMarksDocument,
+} from './core/documents/mark-document.ts';
+export { adoptionDocument, type AdoptionDocument } from './core/documents/adoption-document.ts';
+export {
+  cloneDocument,
+  plannedCloneDocument,
+  type CloneDocument,
+  type PlannedCloneDocument,
+} from './core/documents/clone-document.ts';
+export {
+  plannedRenameDocument,
+  renameDocument,
+  type PlannedRenameDocument,
+  type RenameDocument,
+} from './core/documents/rename-document.ts';
+export {
+  droppedDocument,
+  plannedRemovalsDocument,
+  removalsDocument,
+  type DroppedDocument,
+  type PlannedRemovalsDocument,
+  type RemovalsDocument,
+} from './core/documents/removal-document.ts';
 export { seedDocument } from './core/documents/seed-document.ts';
 export type { SeedDocument, SeededTenantDocument } from './core/documents/seed-document.ts';
 export { REHEARSAL_NOTE, rehearsalDocument } from './core/documents/rehearsal-document.ts';

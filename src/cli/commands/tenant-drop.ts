@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import {
   droppedDocument,
-  plannedDropDocument,
+  plannedRemovalsDocument,
   removalsDocument,
 } from '../../core/documents/removal-document.ts';
 import type { Loss } from '../../core/tenant/losses.ts';
@@ -123,7 +123,7 @@ function wordToType(losses: readonly Loss[]): string {
 
 function planned(verb: RemovalVerb, losses: readonly Loss[]): CommandResult {
   return {
-    document: plannedDropDocument(losses),
+    document: plannedRemovalsDocument(losses),
     text: ({ renderLosses }, look) => renderLosses(verb, losses, look),
   };
 }

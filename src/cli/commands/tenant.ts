@@ -22,7 +22,9 @@ interface ListFlags {
 export function addTenant(program: Command, register: Register): void {
   const tenant = program
     .command('tenant')
-    .description('provision, suspend, resume, rename, clone and adopt tenants; list the registry');
+    .description(
+      'provision, suspend, resume, rename, clone, back up, restore, archive, drop and adopt tenants; list the registry',
+    );
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);

@@ -13,10 +13,14 @@ export function removalsDocument({ run, tenants, ...rest }: Removals): RemovalsD
   return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
 }
 
+export type PlannedRemovalsDocument = ReturnType<typeof plannedRemovalsDocument>;
+
 /** With `--dry-run`: what would go. */
-export function plannedDropDocument(losses: readonly Loss[]) {
-  return { dryRun: true, tenants: losses };
+export function plannedRemovalsDocument(losses: readonly Loss[]) {
+  return { dryRun: true, tenants: losses } as const;
 }
+
+export type DroppedDocument = ReturnType<typeof droppedDocument>;
 
 /** A tenant of `tenant list --dropped` and `tenant drop --forget`. */
 export function droppedDocument({ clerkOrgId, schema, droppedAt, backupFile }: Tombstone) {
