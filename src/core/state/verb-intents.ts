@@ -50,7 +50,7 @@ export function endVerb(schema: string): string {
   return `DELETE FROM tenantctl.verb_intents WHERE tenant = ${tenantId(schema)}`;
 }
 
-const AS_JSON = `jsonb_build_object('clerkOrgId', coalesce(k.clerk_org_id, ''), 'verb', i.verb, 'run', i.run,
+const AS_JSON = `jsonb_build_object('clerkOrgId', coalesce(k.clerk_org_id, i.details ->> 'clerkOrgId', ''), 'verb', i.verb, 'run', i.run,
   'begunAt', to_char(i.begun_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'details', i.details)`;
 
 /** SQL for the VerbIntent of a tenant; NULL if there is none. Read it under the tenant's lock. */

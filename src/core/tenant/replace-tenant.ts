@@ -13,6 +13,7 @@ import { grantApplications } from '../roles/application-roles.ts';
 import type { Attempt } from '../serve/work.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { forgetScripts } from '../state/scripts.ts';
+import { AT_WORK } from '../state/run-at-work.ts';
 import { tenantId } from '../state/tenant-ids.ts';
 import { endVerb } from '../state/verb-intents.ts';
 import { stampOf } from '../stamps/stamps.ts';
@@ -92,7 +93,8 @@ export function discardReplacement(build: Build): ReturnType<typeof discardBuild
 function besideBuild(build: Build): Build {
   const { opening: _, statuses: __, ...rest } = build;
   const known = `INSERT INTO tenantctl.tenants (schema_name) SELECT ${literal(build.schema)} WHERE ${tenantId(build.schema)} IS NULL`;
-  return { ...rest, preparing: [known] };
+  const details = { ...build.details, clerkOrgId: build.clerkOrgId };
+  return { ...rest, details, preparing: [known] };
 }
 
 function forgetBeside(schema: string): string {
@@ -149,8 +151,26 @@ async function assertRegistered(
   if (rowCount !== 1) throw tenantNotActive({ clerkOrgId }, null);
 }
 
+/** Drops what restorations with --replace that were killed have left of these tenants. One query if there is nothing. */
+export async function dropLeftReplacements(
+  work: Pick<RestoreWork, 'context' | 'observe'>,
+  tenants: readonly { readonly schema: string }[],
+): Promise<void> {
+  const names = tenants.flatMap(({ schema }) => Object.values(namesBeside(schema)));
+  const { rows } = await work.context.database.query<{ schema: string }>(
+    `SELECT k.schema_name AS schema FROM tenantctl.tenants k
+     WHERE k.gone_at IS NULL AND k.schema_name = ANY ($1) AND NOT EXISTS (
+       SELECT FROM tenantctl.verb_intents i JOIN tenantctl.runs r ON r.id = i.run WHERE i.tenant = k.id AND ${AT_WORK})`,
+    [names],
+  );
+  for (const { schema } of rows) await dropBeside(work, schema);
+}
+
 /** Drops the schema that was replaced, if it is there: foreign keys to shared tables first, one by one. */
-async function dropBeside({ context, observe }: RestoreWork, schema: string): Promise<void> {
+async function dropBeside(
+  { context, observe }: Pick<RestoreWork, 'context' | 'observe'>,
+  schema: string,
+): Promise<void> {
   const { database } = context;
   for (let isLeft = true; isLeft;) {
     const attempt = await tryUnderLock<boolean>(

@@ -8,6 +8,7 @@ import { observeEnd } from './observe-end.ts';
 import { giveBack } from './give-back.ts';
 import { removeTenant } from './remove-tenant.ts';
 import type { Removal, Removed } from './removal-step.ts';
+import { dropLeftReplacements } from './replace-tenant.ts';
 import {
   REMOVED,
   REMOVED_BEFORE,
@@ -45,6 +46,7 @@ export async function serveRemovals(
     const made = backupFile !== undefined && { backupFile };
     return resultOf(tenant, isOver ? REMOVED_BEFORE[verb] : REMOVED[verb], { durationMs, ...made });
   };
+  await dropLeftReplacements({ context, observe }, tenants);
   const { outcomes } = await serve<RemovalTask, Removed>(
     context,
     tenants.map((tenant) => ({ tenant })),

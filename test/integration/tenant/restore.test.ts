@@ -18,8 +18,10 @@ import {
   type RestoreOptions,
 } from '../../../src/core/tenant/restore.ts';
 import { archiveTenants } from '../../../src/core/tenant/archive.ts';
+import { dropTenant } from '../../../src/core/tenant/drop.ts';
 import { planUnarchive, unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
 import { createEmbeddedDatabase } from '../../support/database.ts';
+import { AT_WORK } from '../../../src/core/state/run-at-work.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -203,6 +205,29 @@ test('a backup replaces the tenant, which stays as it is if that fails, and noth
   expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
   expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2, broken: 0 });
   expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 0 });
+});
+
+test('what a killed restoration with --replace has left goes with the tenant', async () => {
+  const { fleet, file } = await backedUp();
+  const bytes = await readFile(file);
+  async function* endless() {
+    yield bytes.subarray(0, bytes.indexOf('tables/00002'));
+    await new Promise(() => {});
+  }
+  const stream = Readable.from(endless(), { objectMode: false });
+  const dying = await fleet.testDatabase.open();
+  const died = refusalOf(restoreTenant(dying, stream, options(fleet, { replace: true })));
+  const beside = `SELECT FROM pg_namespace WHERE nspname LIKE 'tenantctl_%'`;
+  await expect.poll(() => fleet.query(beside)).toHaveLength(1);
+  await dying.close();
+  await died;
+  await expect.poll(() => fleet.query(`SELECT FROM tenantctl.runs r WHERE ${AT_WORK}`)).toEqual([]);
+  expect(await fleet.query(`SELECT details ->> 'clerkOrgId' AS id FROM tenantctl.verb_intents`)).toEqual([
+    { id: 'org_a' },
+  ]);
+  expect(await dropTenant(fleet.database, 'org_a')).toMatchObject({ outcome: 'dropped' });
+  expect(await fleet.query(beside)).toEqual([]);
+  expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
 });
 
 test('an archived tenant comes back under its own names; its backup may have been moved', async () => {
