@@ -74,7 +74,7 @@ export async function cloneTenant(
     database,
     'tenant clone',
     { ...runOptionsOf(given), recorded, tenants: [organizationId] },
-    (): RunEnding => ({ outcome: 'done', totals: { cloned: 1 } }),
+    (): RunEnding => ({ outcome: 'done', totals: { changed: 1 } }),
     (commandRun) => clone(options, commandRun),
   );
 }
