@@ -9,6 +9,7 @@ import { runFolder } from './folder/run-folder.ts';
 import { measureAdd } from './parts/add.ts';
 import { measureCalls } from './parts/calls.ts';
 import { measureCounts } from './parts/counts.ts';
+import { measureDrift } from './parts/drift.ts';
 import { measureExec } from './parts/exec.ts';
 import { measureGuard } from './parts/guard.ts';
 import { measureGrowth } from './parts/growth.ts';
@@ -40,6 +41,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
   sharing: measureSharing,
   load: measureLoad,
   exec: measureExec,
+  drift: measureDrift,
   calls: measureCalls,
   'start-up': measureStartUp,
 };

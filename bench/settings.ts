@@ -13,6 +13,7 @@ export const PARTS = [
   'sharing',
   'load',
   'exec',
+  'drift',
   'calls',
   'start-up',
 ] as const;
@@ -160,7 +161,7 @@ export function readSettings(argv: readonly string[]): Settings {
       'size of the fleet for add, ledger, guard, latency and load; with --folder: how many get the whole folder (default: 20)',
       positive,
     )
-    .option('--new-tenants <n>', 'how many schemas init fills', positive)
+    .option('--new-tenants <n>', 'how many tenants init and drift make', positive)
     .option('--sample <n>', 'how many tenants the slow rivals serve; more are extrapolated', positive)
     .option('--guarded-tenants <n>', 'size of the fleet for the full checks of the guard', positive)
     .option('--shared-tenants <n>', 'size of the fleet for sharing', positive)

@@ -2,7 +2,7 @@ import { runNode } from '../child.ts';
 import { migrateTenants, TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
 import { withConnection } from '../server/connection.ts';
 import type { BenchServer } from '../server/server.ts';
-import { createTemplates } from '../server/templates.ts';
+import { createTemplates, type TemplateOptions } from '../server/templates.ts';
 import { knexHistory, type HistoryForm } from './histories.ts';
 import { INIT } from './migrations.ts';
 import { REGISTRY_SQL } from '../../test/support/init-sql.ts';
@@ -27,7 +27,7 @@ export interface FleetForm {
 
 /** Fleets, each built once; measurements use copies. */
 export interface Fleets {
-  /** Runs `use` with a fresh copy that keeps oids and transaction ids. The next call drops it. */
+  /** Runs `use` with a fresh copy that keeps oids and transaction ids. The next call drops it, unless the options say otherwise. */
   withCopy<T>(form: FleetForm, use: (fleet: FleetDatabase) => Promise<T>): Promise<T>;
   /** Drops fleets of that size before the next copy. */
   discard(tenants: number): void;
@@ -37,8 +37,9 @@ export function createFleets(
   server: BenchServer,
   projects: Projects,
   report: (line: string) => void,
+  options: TemplateOptions = {},
 ): Fleets {
-  const templates = createTemplates(server, report);
+  const templates = createTemplates(server, report, options);
   const sizes = new Map<string, number>();
   return {
     withCopy(form, use) {

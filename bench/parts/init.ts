@@ -1,5 +1,5 @@
 import { rotated, type Bench } from '../bench.ts';
-import type { FleetDatabase } from '../fleet/fleets.ts';
+import { createFleets, type FleetDatabase, type Fleets } from '../fleet/fleets.ts';
 import { knexHistory } from '../fleet/histories.ts';
 import { findingOf } from '../report/finding.ts';
 import { cpuShare, ratio, type Measurement } from '../report/measurement.ts';
@@ -21,10 +21,12 @@ interface Contender {
 /** Three migrations into new schemas: existing empty ones, and ones that the command creates. */
 export async function measureInit(bench: Bench): Promise<PartResult> {
   const { newTenants: tenants, rounds, concurrency } = bench.settings;
+  // The copies stay until the server's end: see `drops`.
+  const fleets = createFleets(bench.server, bench.projects, bench.say, { prefix: 'init_', drops: 'end' });
   const measurements: Measurement[] = [];
   for (let round = 1; round <= rounds; round += 1)
     for (const contender of [...rotated(fillers(bench), round), ...rotated(provisioners(bench), round)])
-      measurements.push(await measureOne(bench, contender, round));
+      measurements.push(await measureOne(bench, fleets, contender, round));
   const init = measurements.filter(({ work }) => work === 'init');
   const provisioned = measurements.filter(({ work }) => work === 'provision');
   const limit = { tenants, unit: '×', bar: { kind: 'at most', limit: 1.4, tenants: 1000 } } as const;
@@ -61,12 +63,13 @@ export async function measureInit(bench: Bench): Promise<PartResult> {
 
 async function measureOne(
   bench: Bench,
+  fleets: Fleets,
   { run, ...contender }: Contender,
   round: number,
 ): Promise<Measurement> {
   const tenants = bench.settings.newTenants;
   const kind = contender.work === 'init' ? 'registered' : 'unknown';
-  return bench.fleets.withCopy({ kind, history: knexHistory, tenants }, (fleet) =>
+  return fleets.withCopy({ kind, history: knexHistory, tenants }, (fleet) =>
     measure(bench, fleet, {
       tenants,
       roundTripMs: 0,

@@ -19,6 +19,7 @@ const TITLES: Readonly<Record<PartName, string>> = {
   sharing: 'Several processes with the same command',
   load: 'An application that works meanwhile',
   exec: 'One query in every tenant',
+  drift: 'Drift',
   calls: 'Calls of an application',
   'start-up': 'Start-up',
   counts: 'What goes over the wire',

@@ -10,8 +10,8 @@ import { toShape, type Shape, type ShapeRow } from './shape.ts';
 
 type Server = Pick<Database, 'names' | 'serverMajor'>;
 
-/** Schemas per transaction: the query is planned once for all of them, and no snapshot is held for long. */
-const GROUP = 25;
+/** Schemas per transaction. Each plans the query once, and holds a snapshot and the rows of all of its schemas. */
+const GROUP = 5;
 
 /** How often the shape of a schema is read that is being changed meanwhile. */
 const ATTEMPTS = 3;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { KINDS } from './kinds.ts';
 
 /** The name of the schema in a shape, instead of the tenant's own. */
@@ -54,14 +54,14 @@ export function toShape(schema: string, serverMajor: number, rows: readonly Shap
       a.place - b.place ||
       compareText(a.object.name, b.object.name),
   );
-  const hash = createHash('sha256');
-  for (const { object } of sorted) hash.update(digestOf(object));
-  return { schema, digest: hash.digest('hex'), serverMajor, objects: sorted.map(({ object }) => object) };
+  const digest = createHash('sha256');
+  for (const { object } of sorted) digest.update(digestOf(object));
+  return { schema, digest: digest.digest('hex'), serverMajor, objects: sorted.map(({ object }) => object) };
 }
 
 /** SHA-256 in hex of one object. */
 export function digestOf({ kind, name, sql }: ShapeObject): string {
-  return createHash('sha256').update(`${kind}\0${name}\0${sql}`).digest('hex');
+  return hash('sha256', `${kind}\0${name}\0${sql}`);
 }
 
 const RANKS = new Map<string, number>(KINDS.map((kind, rank) => [kind, rank]));
