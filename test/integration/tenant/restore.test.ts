@@ -3,8 +3,10 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { readBackup } from '../../../src/core/backup/read-backup.ts';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../../../src/core/commands/try-under-lock.ts';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
@@ -20,6 +22,7 @@ import {
 import { archiveTenants } from '../../../src/core/tenant/archive.ts';
 import { dropTenant } from '../../../src/core/tenant/drop.ts';
 import { planUnarchive, unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
+import { backupBytes } from '../../support/backup-bytes.ts';
 import { createEmbeddedDatabase } from '../../support/database.ts';
 import { AT_WORK } from '../../../src/core/state/run-at-work.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
@@ -347,4 +350,21 @@ test('a backup of a server is restored into the embedded database, which takes n
   });
   const rows = `SELECT t::text AS line FROM ${schema}.orders t UNION ALL SELECT t::text FROM ${schema}.lines t ORDER BY 1`;
   expect((await database.query(rows)).rows).toEqual(await fleet.query(rows));
+});
+
+test('rows that are loaded and have another hash than in the backup are not kept', async () => {
+  const { fleet, file } = await backedUp();
+  const { manifest, tables } = await readBackup(file);
+  const rows: Record<string, string[]> = {};
+  for await (const { table, rows: data } of tables) rows[table.name] = [await text(data)];
+  const measures = manifest.measures.map((measure) =>
+    measure.table === 'lines' ? { ...measure, hash: '0'.repeat(32) } : measure,
+  );
+  const other = join(fleet.project.folder, 'other.tar');
+  await writeFile(other, (await backupBytes(rows, { ...manifest, measures })).bytes);
+  const refusal = await refusalOf(restoreTenant(fleet.database, other, options(fleet, { as: 'org_b' })));
+  expect(refusal).toMatchObject({ code: 'ROWS_DIFFER', message: expect.stringContaining('lines') });
+  const left = `SELECT FROM tenants WHERE clerk_org_id = 'org_b'
+    UNION ALL SELECT FROM pg_namespace WHERE nspname = '${schemaNameFor('org_b')}'`;
+  expect(await fleet.query(left)).toEqual([]);
 });
