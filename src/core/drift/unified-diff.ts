@@ -1,4 +1,4 @@
-import { diff } from 'node:util';
+import { diffLines, type Line } from './diff-lines.ts';
 
 const CONTEXT = 3;
 
@@ -9,7 +9,7 @@ const CONTEXT = 3;
  */
 export function unifiedDiff(from: Named, to: Named): string {
   if (from.text === to.text) return '';
-  const lines = diff(linesOf(from.text), linesOf(to.text)) as Line[];
+  const lines = diffLines(linesOf(from.text), linesOf(to.text));
   const hunks: string[] = [];
   for (let at = 0; at < lines.length;) {
     const start = lines.findIndex(([sign], index) => index >= at && sign !== 0);
@@ -23,9 +23,6 @@ export function unifiedDiff(from: Named, to: Named): string {
   }
   return [`--- ${from.name}`, `+++ ${to.name}`, ...hunks, ''].join('\n');
 }
-
-/** 1 marks what only the first text has, -1 what only the second has (https://nodejs.org/api/util.html#utildiffactual-expected). */
-type Line = readonly [-1 | 0 | 1, string];
 
 export interface Named {
   readonly name: string;
