@@ -8,6 +8,7 @@ import { recordInLedger } from '../ledger/record-in-run.ts';
 import { findTenants } from '../registry/registry.ts';
 import type { RegistryShape } from '../registry/registry-shape.ts';
 import { renameRow, selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
+import type { Observer } from '../report/event.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
@@ -21,6 +22,7 @@ export interface Rename {
   readonly from: TenantNames;
   readonly to: TenantNames;
   readonly allowStale: boolean;
+  readonly observe: Observer;
 }
 
 /** What was renamed besides the tenant's row. */
@@ -72,7 +74,7 @@ export function attemptRename(
 /** Everything but the fence and the ledger. */
 export async function renameInTransaction(
   { database, tenantRole }: RunContext,
-  { registry, from, to, allowStale }: Rename,
+  { registry, from, to, allowStale, observe }: Rename,
   { client }: OpenTransaction,
 ): Promise<Renamed> {
   const { names } = database;
@@ -82,6 +84,11 @@ export async function renameInTransaction(
   if (facts === undefined || refusal !== undefined)
     throw refusal ?? new Error('the facts are always one row');
   const role = from.schema === to.schema ? undefined : roleToRename(tenantRole, facts.owner, from, to);
+  if (from.schema !== to.schema && role === undefined && facts.owner?.includes(from.schema) === true)
+    observe({
+      type: 'warning',
+      message: `The role ${facts.owner}, which is named after ${from.schema}, keeps its name. With TENANT_ROLE it would be renamed, too.`,
+    });
   const renamed =
     from.schema === to.schema
       ? UNTOUCHED

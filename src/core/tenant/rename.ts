@@ -132,7 +132,7 @@ async function decideRename(
       message: `Another tenant "${organizationId}" was dropped at ${dropped.droppedAt.toISOString()}: its tombstone and its backups are not this tenant's.`,
     });
   const schema = withSchema ? newSchemaName(database.names, organizationId) : from.schema;
-  return { registry, from, to: { clerkOrgId: organizationId, schema }, allowStale };
+  return { registry, from, to: { clerkOrgId: organizationId, schema }, allowStale, observe };
 }
 
 function isDone({ from, to }: Rename): boolean {

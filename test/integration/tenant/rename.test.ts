@@ -327,4 +327,9 @@ test("a tenant's own role is renamed with the schema, by a role with documented 
       [NEW],
     ),
   ).toEqual([{ owner: `${least.prefix}_${NEW}` }]);
+
+  const said: string[] = [];
+  const observe = (event: RunEvent) => event.type === 'warning' && said.push(event.message);
+  await renameTenant(database, 'org_new', 'org_a', { withSchema: true, observe });
+  expect(said).toEqual([expect.stringContaining(`The role ${least.prefix}_${NEW}`)]);
 });
