@@ -27,7 +27,7 @@ export function diffLines(from: readonly string[], to: readonly string[]): Line[
 
 function diffPart(from: readonly string[], to: readonly string[]): Line[] {
   const isLarge = from.length + to.length > MOST;
-  if (from.length > 0 && to.length > 0 && !isLarge) return diff(from, to) as Line[];
+  if (from.length > 0 && to.length > 0 && !isLarge) return diff(from, to);
   return [...from.map((line): Line => [1, line]), ...to.map((line): Line => [-1, line])];
 }
 
