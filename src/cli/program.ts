@@ -54,7 +54,7 @@ export type Dispatch = (
 ) => Promise<void>;
 
 export function createProgram(version: string, dispatch: Dispatch): Command {
-  const program = new Command('tenantctl')
+  const program: Command = new Command('tenantctl')
     .description('Migrate, provision and inspect a fleet of PostgreSQL tenant schemas.')
     .version(version, '--version', 'output the version number (alone also: -v)')
     .option('--dotenv <file>', 'read variables from this file instead of .env')
@@ -65,7 +65,13 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .option('--verbose', 'print more details')
     .option('--no-color', 'print no colours')
     .option('--yes', 'confirm destructive commands without asking')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      // The options of drift are not those of drift show.
+      visibleGlobalOptions: () => program.options.filter(({ hidden }) => !hidden),
+      // A terminal of 80 columns leaves less than Commander's 40 beside long names.
+      minWidthToWrap: 20,
+    })
     .addHelpText('after', EPILOGUE);
   // If both are given, the last one counts.
   program.on('option:env-file', (file: string) => program.setOptionValue('dotenv', file));

@@ -175,3 +175,15 @@ test("the program's help names every command and every exit code", async () => {
   }
   for (const code of ['0 ', '1 ', '2 ', '3 ', '4 ', '5 ', '6 ', '130/143 ']) expect(stdout).toContain(code);
 });
+
+test('help fits 80 columns, and names the options of a command once', async () => {
+  const { folder } = await createProject();
+  const [tenant, show] = await Promise.all([
+    tenantctl(['tenant', '--help'], { cwd: folder }),
+    tenantctl(['drift', 'show', '--help'], { cwd: folder }),
+  ]);
+  expect(tenant.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  expect(show.stdout.match(/^ {2}--check /gm)).toHaveLength(1);
+  expect(show.stdout).not.toContain('--tenant');
+  expect(show.stdout).not.toContain('--env-file');
+});
