@@ -22,7 +22,7 @@ export function tenantNotActive(
 function wayOut(tenant: string, status: string): string | undefined {
   const command = provisionCommand([tenant]);
   if (status === 'PROVISIONING')
-    return `Wait until its provisioning has ended. If no process works on it, this completes it: ${command}`;
+    return `Wait until its provisioning has ended. If no process works on it, this completes it, or names the command that does: ${command}`;
   if (status === '' || UNFINISHED.some((word) => word === status)) return `This completes it: ${command}`;
   if (!STATUSES.some((word) => word === status))
     return `If tenants with this status are in use, add it to REGISTRY_STATUSES: ACTIVE=...|${status}`;
