@@ -17,7 +17,7 @@ test('the organizations of a file are provisioned, and bad lines are reported wi
   const one = await run('org_c', '--from', 'orgs.csv');
   expect(one.exitCode).toBe(1);
   expect(one.stderr).toContain('✖ Line 3: This organization id is refused: it is empty.');
-  expect(one.stderr).toContain('1 line of orgs.csv repeat');
+  expect(one.stderr).toContain('orgs.csv names organizations again in 1 line');
   expect(one.stdout).toContain('org_b is ACTIVE');
 
   await project.write('orgs.jsonl', '{"org":"org_d"}\n{"org":\n\n{"name":"?"}\n');
