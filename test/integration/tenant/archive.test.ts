@@ -9,6 +9,7 @@ import { dropTenant, dropTenants, readDropped } from '../../../src/core/tenant/d
 import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { session } from '../../support/stamps.ts';
 
 const A = schemaNameFor('org_a');
 
@@ -53,6 +54,20 @@ test('archived tenants keep their rows and what is remembered; the file has thei
   expect(await dropTenant(database, 'org_a', { backupFolder: folder })).toMatchObject({ outcome: 'dropped' });
   expect(await readdir(folder)).toHaveLength(2);
   expect(await readDropped(database)).toMatchObject([{ clerkOrgId: 'org_a', backupFile: file }]);
+});
+
+test('what an application writes until the tables are locked is in the backup', async () => {
+  const fleet = await createFleet(['org_a']);
+  const folder = await createFolder();
+  const application = await session(fleet);
+  await application.query(`BEGIN; INSERT INTO ${A}.notes VALUES (1)`);
+  const archiving = archiveTenant(fleet.database, 'org_a', { backupFolder: folder });
+  const waiting = `SELECT FROM pg_locks WHERE relation = '${A}.notes'::regclass AND NOT granted`;
+  await expect.poll(async () => (await fleet.query(waiting)).length).toBe(1);
+  await application.query('COMMIT');
+  const { backupFile = '' } = await archiving;
+  const { manifest } = await verifyBackup(backupFile);
+  expect(manifest.measures.find(({ table }) => table === 'notes')).toMatchObject({ rows: 1 });
 });
 
 test('without a backup nothing goes: a folder that cannot be written, a tenant that cannot be backed up, another status', async () => {
