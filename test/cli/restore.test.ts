@@ -35,4 +35,11 @@ test('tenant restore --from says what is wrong with the other database, and repl
   );
   const planned = await run('restore', file, '--as', 'org_b', '--replace', '--dry-run');
   expect(planned.stdout).toMatch(/→ It would replace org_b in tid_\w+, by \d migrations\./);
+
+  const unasked = await run('restore', file, '--as', 'org_b', '--replace');
+  expect(unasked).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringMatching(/This replaces org_b \(tid_\w+, ACTIVE\): \d+ tables?, about \d+ rows?/),
+  });
+  expect((await run('restore', file, '--as', 'org_b', '--replace', '--yes')).exitCode).toBe(0);
 });

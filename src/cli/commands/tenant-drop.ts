@@ -10,7 +10,7 @@ import type { Removals, RemovalVerb } from '../../core/tenant/removal-result.ts'
 import { counted } from '../../wording.ts';
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import { tenantNames } from '../flags/list.ts';
-import { bytesText } from '../render/bytes.ts';
+import { lossText } from '../render/loss.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
@@ -103,10 +103,7 @@ function question(
   losses: readonly Loss[],
   backupFolder: string | undefined,
 ): string {
-  const lines = losses.map(
-    ({ clerkOrgId, schema, status, tables, estimatedRows, bytes, role }) =>
-      `  ${clerkOrgId} (${schema}, ${status}): ${counted(tables, 'table')}, about ${counted(estimatedRows, 'row')}${bytes === null ? '' : `, ${bytesText(bytes)}`}${role === null ? '' : `, role ${role}`}`,
-  );
+  const lines = losses.map((loss) => `  ${lossText(loss)}`);
   const hasSchemas = losses.some(({ status }) => status !== 'ARCHIVED');
   const backup =
     backupFolder === undefined || !hasSchemas

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import { restoreDocument, restorePlanDocument } from '../../core/documents/restore-document.ts';
+import type { Loss } from '../../core/tenant/losses.ts';
 import type { Observer } from '../../core/report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import { addRun, concurrency, masterFolderOf, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import { tenantNames } from '../flags/list.ts';
+import { lossText } from '../render/loss.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context, Core } from '../run/context.ts';
 import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
@@ -25,7 +27,7 @@ export function addTenantRestore(tenant: Command, register: Register): void {
     .description('restore a tenant from a backup, or from another database')
     .argument('<file or org>', 'the file of a backup, - for standard input; with --from, the organization')
     .option('--as <org>', 'restore it as this organization')
-    .option('--replace', 'put it in the place of the tenant, if there is one')
+    .option('--replace', 'put it in the place of the tenant, if there is one; asks')
     .option('--from <url>', 'read the tenant from this database; nothing is written there');
   register(addRun(addDrift(restore)), 'tenant restore', restoreTenant);
 
@@ -74,7 +76,16 @@ function restoreTenant(
       '--from takes a URL of the form postgres://user:password@host:port/database.',
     );
   return context.withDatabase(1, async (database, settings, observe, core) => {
-    const options = { ...optionsOf(context, settings, flags, observe), as: flags.as, replace: flags.replace };
+    const options = {
+      ...optionsOf(context, settings, flags, observe),
+      as: flags.as,
+      replace: flags.replace,
+      confirm: (loss: Loss) =>
+        context.confirm(
+          `This replaces ${lossText(loss)}. What it has now is not backed up.`,
+          loss.clerkOrgId,
+        ),
+    };
     if (flags.dryRun === true) {
       const plan = await core.planRestore(database, name, options);
       return {
@@ -100,6 +111,7 @@ interface Wanted {
   readonly options: ReturnType<typeof optionsOf> & {
     readonly as: string | undefined;
     readonly replace: boolean | undefined;
+    readonly confirm: (loss: Loss) => Promise<void>;
   };
 }
 

@@ -19,10 +19,10 @@ export interface Loss {
 }
 
 /** Two queries for all tenants. */
-export async function readLosses(
+export async function readLosses<Tenant extends Pick<RemovedTenant, 'clerkOrgId' | 'schema' | 'status'>>(
   database: Database,
-  tenants: readonly RemovedTenant[],
-  roleOf: (tenant: RemovedTenant) => string | undefined,
+  tenants: readonly Tenant[],
+  roleOf: (tenant: Tenant) => string | undefined,
 ): Promise<Loss[]> {
   const schemas = tenants.map(({ schema }) => schema);
   const { bytes } = await readSchemaSizes(database, schemas);

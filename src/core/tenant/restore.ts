@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { shellWord, tenantWord } from '../../wording.ts';
+import { confirmed, type Confirm } from '../commands/confirmed.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { ensureVectorExtension } from '../install/vector-extension.ts';
@@ -11,6 +12,7 @@ import type { Plan } from '../plan/plan.ts';
 import { registerTenants, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
 import { ONE_LANE } from '../run/lanes.ts';
+import { readLosses, type Loss } from './losses.ts';
 import {
   planAfter,
   readRestoreProject,
@@ -27,6 +29,8 @@ export interface RestoreOptions extends Omit<RestoreProjectOptions, 'concurrency
   readonly as?: string | undefined;
   /** Puts it in the place of the tenant, if there is one. */
   readonly replace?: boolean | undefined;
+  /** Called before a tenant is replaced, with what goes; nothing is changed if it returns false. */
+  readonly confirm?: Confirm<Loss> | undefined;
 }
 
 type RunResult = RestoreResult & { readonly run?: number };
@@ -36,7 +40,7 @@ type RunResult = RestoreResult & { readonly run?: number };
  * migrations that have come since, and makes it ACTIVE. A file is verified in full before anything is done. Nothing is
  * kept of a restoration that fails; one that was killed is begun anew by the next.
  * @param backup the path of a file, or a stream
- * @throws TenantctlError TENANT_EXISTS, TENANT_UNFINISHED, SCHEMA_NAME_TAKEN, SCHEMA_UNREGISTERED, MIGRATIONS_DIFFER,
+ * @throws TenantctlError TENANT_EXISTS, CONFIRMATION_REQUIRED, TENANT_UNFINISHED, SCHEMA_NAME_TAKEN, SCHEMA_UNREGISTERED, MIGRATIONS_DIFFER,
  *   HISTORY_NEWER, SHAPE_DIFFERS, ROWS_DIFFER, LOCK_TIMEOUT, what readBackup throws, and as provisionTenant
  */
 export function restoreTenant(
@@ -150,6 +154,16 @@ async function prepare(
   }
 }
 
+async function confirmReplacing(
+  database: Database,
+  { clerkOrgId, schema, status }: RestoreTarget,
+  confirm: RestoreOptions['confirm'],
+): Promise<void> {
+  // Its role stays.
+  const [loss] = await readLosses(database, [{ clerkOrgId, schema, status: status ?? '' }], () => undefined);
+  if (loss !== undefined) await confirmed(confirm, loss);
+}
+
 async function restoreInRun(
   { options, context, run, observe }: CommandRun<RestoreOptions>,
   source: RestoreSource,
@@ -157,6 +171,7 @@ async function restoreInRun(
 ): Promise<RestoreResult> {
   const { database } = context;
   const { target, registry, folder, plan } = await prepare(database, options, source);
+  if (target.isReplaced) await confirmReplacing(database, target, options.confirm);
   await prepareState(database, await readState(database), observe);
   const { vectorExtension = 'auto', allowDrift = false, allowOutOfOrder } = options;
   await ensureVectorExtension(database, vectorExtension, observe);
