@@ -84,6 +84,18 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   psql: ['org_a', '--', '-qc', 'RESET ALL'],
   types: ['--tenant', 'org_a'],
   'history accept': ['20250101000001_notes.sql'],
+  'history mark': ['--all', '--dry-run'],
+  'drift show': ['org_a'],
+  'schema dump': [],
+  'tenant adopt': ['--dry-run'],
+  'tenant backup': ['org_a', '--out', 'backups'],
+  'tenant verify': ['absent.tar', '--tenant', 'org_a'],
+  'tenant restore': ['absent.tar', '--as', 'org_restored'],
+  'tenant clone': ['org_a', 'org_clone'],
+  'tenant rename': ['org_clone', 'org_renamed', '--with-schema'],
+  'tenant archive': ['org_renamed', '--yes'],
+  'tenant unarchive': ['org_renamed'],
+  'tenant drop': ['org_renamed', '--yes'],
 };
 
 function leavesOf(command: Command, path: readonly string[] = []): string[] {
@@ -251,6 +263,8 @@ describe('no command shows the password', () => {
       ['migrate', 'tenants', '--check', secret],
       ['make', 'tenant', secret],
       ['status', '--dotenv', secret],
+      ['tenant', 'restore', 'org_a', '--from', secret],
+      ['tenant', 'restore', secret],
     ];
     const calls = mistakes.map((args) => ({
       args: [...args, '--verbose'],

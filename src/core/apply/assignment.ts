@@ -7,7 +7,7 @@ import type { Plan, Step } from '../plan/plan.ts';
 import type { Direction } from '../files/load.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Script } from '../state/scripts.ts';
-import type { LongVerb } from '../state/verb-intents.ts';
+import type { LongVerb } from '../state/unfinished-verb.ts';
 import type { Failure } from '../serve/work.ts';
 import type { Target } from '../target/target.ts';
 import type { TenantctlError } from '../../errors.ts';

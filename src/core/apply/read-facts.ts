@@ -3,7 +3,7 @@ import { toSchemaBefore, type SchemaBefore } from '../guard/before.ts';
 import { lastBatch, NOTHING, type Plan } from '../plan/plan.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { tenantAmbiguous } from '../state/tenant-ids.ts';
-import { assertFinished } from '../state/verb-intents.ts';
+import { assertFinished } from '../state/unfinished-verb.ts';
 import type { History } from '../target/history.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
 import type { Assignment, TargetJob } from './assignment.ts';

@@ -16,7 +16,8 @@ import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import type { Target } from '../target/target.ts';
 import { selectScripts, type Script } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
-import { selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
+import type { VerbIntent } from '../state/unfinished-verb.ts';
+import { selectVerbIntent } from '../state/verb-intents.ts';
 import { BACKEND_LIVES, type BegunIntent } from '../state/intents.ts';
 import { tryLock } from '../../db/advisory-lock.ts';
 

@@ -13,7 +13,7 @@ import { forgetFailure } from '../state/failures.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { forgetRepeatable } from '../state/scripts.ts';
 import { tenantAmbiguous } from '../state/tenant-ids.ts';
-import { assertFinished } from '../state/verb-intents.ts';
+import { assertFinished } from '../state/unfinished-verb.ts';
 import type { Target } from '../target/target.ts';
 import { recordStep } from '../target/write-history.ts';
 import { MARKABLE, type MarkTarget } from './mark-targets.ts';

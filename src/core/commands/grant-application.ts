@@ -5,7 +5,7 @@ import { withTransaction } from '../../db/transaction.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { ensureState, readState } from '../install/state-schema.ts';
 import { recordFailures } from '../ledger/failures.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Database } from '../../db/database.ts';
 import { loadHooks } from '../files/load-hooks.ts';
-import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
+import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import type { RunCommand } from '../ledger/run-rows.ts';
 import { listed } from '../../wording.ts';
 import { checkCall } from '../options/check-call.ts';

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { startStopwatch } from '../../stopwatch.ts';
-import { withRun, type RecordedRun, type RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
+import { withRun, type RecordedRun } from '../ledger/recorded-run.ts';
 import type { RunCommand } from '../ledger/run-rows.ts';
 import { observeRun, silent, type Observer } from '../report/event.ts';
 import type { Concurrency } from '../run/lanes.ts';

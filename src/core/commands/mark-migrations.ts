@@ -9,7 +9,7 @@ import {
   type MigrationFolder,
 } from '../files/source.ts';
 import { ensureState, prepareState, readState } from '../install/state-schema.ts';
-import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
 import type { ForwardOptions } from '../plan/plan.ts';

@@ -13,7 +13,7 @@ import { adoptionAdvice, readAdoption } from '../registry/adoption.ts';
 import { hasRegistryTable, isDefaultRegistry } from '../registry/registry-shape.ts';
 import { serveMaster } from '../strategy/serve-master.ts';
 import { inRun, type CommandRun } from './in-run.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
 import { changeNames, ensureState, readState, upgradeState } from '../install/state-schema.ts';
 import { planMaster, forwardOptions, type FolderOptions } from '../plan/plan-folder.ts';
 import { refuseSkeletons } from '../plan/refuse-skeletons.ts';

@@ -4,7 +4,8 @@ import { withTransaction, type OpenTransaction, type TransactionSettings } from 
 import type { TenantctlError } from '../../errors.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { Attempt } from '../serve/work.ts';
-import { assertFinished, selectVerbIntent, type LongVerb, type VerbIntent } from '../state/verb-intents.ts';
+import { assertFinished, type LongVerb, type VerbIntent } from '../state/unfinished-verb.ts';
+import { selectVerbIntent } from '../state/verb-intents.ts';
 import { lockOf } from '../target/lock.ts';
 
 type Use<Done> = (transaction: OpenTransaction) => Promise<Attempt<Done>>;

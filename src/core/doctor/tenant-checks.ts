@@ -10,7 +10,7 @@ import { tenantHistories } from './history-checks.ts';
 import { applicationRoles } from './application-role.ts';
 import { actsAsOwners } from './tenant-roles.ts';
 import { lacksSchema } from '../fleet/class-of.ts';
-import { commandToEnd } from '../state/verb-intents.ts';
+import { commandToEnd } from '../state/unfinished-verb.ts';
 import { isSwapped } from '../state/tenant-ids.ts';
 import { counted, listed } from '../../wording.ts';
 

@@ -4,7 +4,7 @@ import type { FleetSnapshot } from '../fleet/snapshot.ts';
 import type { FleetStatus } from '../fleet/status.ts';
 import type { TenantState } from '../fleet/tenant-state.ts';
 import type { Interruption } from '../fleet/attention.ts';
-import { commandToEnd, type VerbIntent } from '../state/verb-intents.ts';
+import { commandToEnd, type VerbIntent } from '../state/unfinished-verb.ts';
 import { runDocument } from './run-document.ts';
 
 export type RegistryDocument = ReturnType<typeof registryDocument>;

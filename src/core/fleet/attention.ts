@@ -9,7 +9,7 @@ import { counted, listed } from '../../wording.ts';
 import { resolutionCommands, type ResolutionCommands } from '../state/resolution-commands.ts';
 import { isSwapped, type FormerNames } from '../state/tenant-ids.ts';
 import type { Intent } from '../state/intents.ts';
-import { unfinishedProblem, type VerbIntent } from '../state/verb-intents.ts';
+import { unfinishedProblem, type VerbIntent } from '../state/unfinished-verb.ts';
 
 export type AttentionCode =
   | 'BEHIND'

@@ -11,7 +11,7 @@ import type { Fleet, RefusedTenant } from './select-fleet.ts';
 import { behindFleet } from './ahead.ts';
 import type { Member } from './member.ts';
 import { untouched, type TenantResult } from '../report/results.ts';
-import { tenantUnfinished } from '../state/verb-intents.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 import { interrupted } from '../state/interrupted.ts';
 import { readRoles } from '../roles/role-facts.ts';
 import { reasonAgainstOwner } from '../roles/role-readiness.ts';

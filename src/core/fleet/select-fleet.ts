@@ -16,7 +16,7 @@ import { countStatuses } from '../report/class-counts.ts';
 import type { Database } from '../../db/database.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
-import { tenantUnfinished } from '../state/verb-intents.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 import type { IncludedStatus, TenantStatus } from '../../names.ts';
 
 export interface Selection {

@@ -10,7 +10,7 @@ import type { TenantClass } from '../report/class-counts.ts';
 import { readTombstones, tenantDropped } from '../state/tombstones.ts';
 import type { Memory } from '../state/memory.ts';
 import type { FormerNames } from '../state/tenant-ids.ts';
-import type { VerbIntent } from '../state/verb-intents.ts';
+import type { VerbIntent } from '../state/unfinished-verb.ts';
 import { readStateVersion } from '../state/version.ts';
 import type { History } from '../target/history.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';

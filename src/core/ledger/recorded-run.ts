@@ -6,8 +6,8 @@ import { takeLease } from '../../db/lease.ts';
 import { messageOf, TenantctlError, toTenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { observeRun, type Observer } from '../report/event.ts';
-import type { MigrationNotice } from '../report/notices.ts';
 import type { FleetResult } from '../report/results.ts';
+import type { RunEnding } from './run-ending.ts';
 import { END_RUN, insertRun, jsonOf, pruneRuns, type RunHead } from './run-rows.ts';
 
 /** Runs kept per command; as many runs with nothing to do are kept as well. */
@@ -22,36 +22,10 @@ interface RunFacts extends RunHead {
   readonly observe: Observer;
 }
 
-export interface RunEnding {
-  readonly outcome: 'done' | 'failed' | 'interrupted';
-  readonly totals: Readonly<Record<string, number | undefined>>;
-  readonly notices?: readonly MigrationNotice[];
-}
-
 export function endingOf({ tenants, totals, interrupted }: FleetResult): RunEnding {
   // Asked for by name and not ACTIVE: such a tenant has an error, too.
   const hasFailed = tenants.some(({ error }) => error !== undefined);
   return { outcome: hasFailed ? 'failed' : interrupted ? 'interrupted' : 'done', totals };
-}
-
-/**
- * The ending of a run of which each tenant has an outcome. Pure.
- * @param words the outcomes of tenants that were changed, and of those that needed nothing
- */
-export function endingOfOutcomes<Outcome extends string>(
-  tenants: readonly { readonly outcome: Outcome | 'failed' | 'skipped' }[],
-  words: { readonly changed: readonly Outcome[]; readonly upToDate: readonly Outcome[] },
-): RunEnding {
-  const count = (...outcomes: readonly string[]) =>
-    tenants.filter(({ outcome }) => outcomes.includes(outcome)).length;
-  const totals = {
-    selected: tenants.length,
-    upToDate: count(...words.upToDate),
-    changed: count(...words.changed),
-    failed: count('failed'),
-    skipped: count('skipped'),
-  };
-  return { outcome: totals.failed > 0 ? 'failed' : totals.skipped > 0 ? 'interrupted' : 'done', totals };
 }
 
 /** The active run as recorded in the ledger. */

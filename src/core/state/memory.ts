@@ -2,7 +2,8 @@ import type { QueryResultRow } from 'pg';
 import { recordedError, type RecordedFailure } from './failures.ts';
 import { BACKEND_LIVES, type Intent } from './intents.ts';
 import { FORMER, MASTER_ID, type FormerNames } from './tenant-ids.ts';
-import { SELECT_LEFT, type VerbIntent } from './verb-intents.ts';
+import type { VerbIntent } from './unfinished-verb.ts';
+import { SELECT_LEFT } from './verb-intents.ts';
 import { INTENT_BACKENDS_SINCE, TENANT_IDS_SINCE, VERB_INTENTS_SINCE } from './version.ts';
 import type { Database } from '../../db/database.ts';
 

@@ -9,7 +9,7 @@ import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { endingOfOutcomes } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes } from '../ledger/run-ending.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';

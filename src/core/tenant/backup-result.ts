@@ -1,6 +1,6 @@
 import type { TenantctlError } from '../../errors.ts';
 import type { TenantStatus } from '../../names.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
 
 /** The statuses of tenants that can be backed up: their migrations have ended, and their schemas are there. */
 export const BACKED_UP: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED'];

@@ -18,13 +18,8 @@ import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Failure } from '../serve/work.ts';
 import type { Script } from '../state/scripts.ts';
 import { tenantId } from '../state/tenant-ids.ts';
-import {
-  beginVerb,
-  endVerb,
-  isAtWorkElsewhere,
-  type LongVerb,
-  type VerbIntent,
-} from '../state/verb-intents.ts';
+import type { LongVerb, VerbIntent } from '../state/unfinished-verb.ts';
+import { beginVerb, endVerb, isAtWorkElsewhere } from '../state/verb-intents.ts';
 import { EMPTY_HISTORY, type History } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
 import { createSchemaStatements } from './make-tenant.ts';

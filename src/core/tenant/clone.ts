@@ -5,7 +5,7 @@ import { inRun, type CommandRun } from '../commands/in-run.ts';
 import { withScriptsOf } from '../files/repeatable.ts';
 import { readMigrationFolder } from '../files/source.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
 import { tenantCommand } from '../registry/not-active.ts';
 import { registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { tenantExists } from '../registry/registration-errors.ts';
@@ -15,7 +15,8 @@ import { TRANSITIONS } from '../registry/transitions.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
 import type { RunContext } from '../run/run-context.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
-import { assertFinished, selectVerbIntent, type VerbIntent } from '../state/verb-intents.ts';
+import { assertFinished, type VerbIntent } from '../state/unfinished-verb.ts';
+import { selectVerbIntent } from '../state/verb-intents.ts';
 import { readCloneSource, type CloneSource } from './clone-source.ts';
 import { serveClone, discardClone } from './serve-clone.ts';
 import {

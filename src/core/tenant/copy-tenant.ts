@@ -21,13 +21,8 @@ import { readShape } from '../shape/read-shapes.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { forgetFailure } from '../state/failures.ts';
 import { copySeeds } from '../state/scripts.ts';
-import {
-  assertFinished,
-  endVerb,
-  selectVerbIntent,
-  tenantUnfinished,
-  type VerbIntent,
-} from '../state/verb-intents.ts';
+import { assertFinished, tenantUnfinished, type VerbIntent } from '../state/unfinished-verb.ts';
+import { endVerb, selectVerbIntent } from '../state/verb-intents.ts';
 import { lockOf } from '../target/lock.ts';
 import { tenantTarget } from '../target/target.ts';
 import { fitContent } from './fit-content.ts';

@@ -20,7 +20,7 @@ import { compareShapes, type ShapeDifference } from '../shape/compare-shapes.ts'
 import { readShape } from '../shape/read-shapes.ts';
 import { stampOf } from '../stamps/stamps.ts';
 import { recordScripts } from '../state/scripts.ts';
-import type { LongVerb } from '../state/verb-intents.ts';
+import type { LongVerb } from '../state/unfinished-verb.ts';
 import { tenantTarget } from '../target/target.ts';
 import { assertOwn } from './build-tenant.ts';
 import { fitContent, pickColumns, type FittingContent } from './fit-content.ts';

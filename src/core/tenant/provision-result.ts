@@ -2,7 +2,7 @@ import type { TenantctlError } from '../../errors.ts';
 import type { Attention } from '../fleet/attention.ts';
 import { seedSteps, type Seed } from '../plan/plan-seeds.ts';
 import type { MigrationOutcome } from '../strategy/migration-work.ts';
-import type { RunEnding } from '../ledger/recorded-run.ts';
+import type { RunEnding } from '../ledger/run-ending.ts';
 
 export interface ProvisionResult {
   /** The run's number in the ledger; absent if it could not be recorded. */

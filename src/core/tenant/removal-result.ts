@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/run-ending.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
 
 /** What takes a tenant's schema away. */

@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/run-ending.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 import type { Outcome } from '../serve/work.ts';
 import type { Restored, RestoreTask } from './attempt-restore.ts';

@@ -3,7 +3,8 @@ import { literal } from '../../db/sql.ts';
 import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
 import { refusedSchema, tenantExists } from '../registry/registration-errors.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
-import { selectVerbIntent, tenantUnfinished, type VerbIntent } from '../state/verb-intents.ts';
+import { tenantUnfinished, type VerbIntent } from '../state/unfinished-verb.ts';
+import { selectVerbIntent } from '../state/verb-intents.ts';
 
 /** What an organization has before it is restored. */
 export interface TargetFacts {

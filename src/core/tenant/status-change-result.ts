@@ -1,5 +1,5 @@
 import type { TenantctlError } from '../../errors.ts';
-import { endingOfOutcomes, type RunEnding } from '../ledger/recorded-run.ts';
+import { endingOfOutcomes, type RunEnding } from '../ledger/run-ending.ts';
 import type { Tenant } from '../registry/registry.ts';
 
 /** How an organization's suspension or resumption ended. */

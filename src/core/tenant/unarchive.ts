@@ -9,7 +9,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { tenantCommand, tenantNotActive } from '../registry/not-active.ts';
 import { findTenants } from '../registry/registry.ts';
 import { createLanes } from '../run/lanes.ts';
-import { tenantUnfinished } from '../state/verb-intents.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 import type { RestorePlan } from './restore.ts';
 import {
   planAfter,
