@@ -53,7 +53,7 @@ interface Enum {
   readonly body: { readonly members: readonly { readonly id: Node; readonly initializer?: Node }[] };
 }
 
-/** A constant object in place of an enum. A number that the compiler would give it is as good as any. */
+/** A constant object in place of an enum: only that its members are constants matters to the analysis, not their values. */
 function withoutEnum(value: unknown): unknown {
   if (!isNode(value) || (value.type as string) !== 'TSEnumDeclaration') return value;
   if ('declare' in value && value.declare === true) return value;

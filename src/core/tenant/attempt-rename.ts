@@ -13,7 +13,8 @@ import type { RunContext } from '../run/run-context.ts';
 import type { Attempt, Earlier } from '../serve/work.ts';
 import { renameKnown, tenantAmbiguous } from '../state/tenant-ids.ts';
 import { lockOf } from '../target/lock.ts';
-import { fence, renameSchema, type SchemaRename } from './rename-schema.ts';
+import { lockTables } from './lock-tables.ts';
+import { renameSchema, type SchemaRename } from './rename-schema.ts';
 import { refusalOfRename, renameRefused, schemaStillNamed } from './rename-errors.ts';
 
 /** A tenant's names before and after; the schema's are equal if it keeps its name. */
@@ -61,7 +62,7 @@ export function attemptRename(
         }
       }
       const done = await renameInTransaction(context, work, transaction);
-      if (from.schema !== to.schema) await fence(client, to.schema);
+      if (from.schema !== to.schema) await lockTables(client, to.schema);
       await transaction.commitWith(
         recordInLedger(context.run?.id, to, { direction: 'up', outcome: 'renamed' }),
       );

@@ -29,13 +29,7 @@ export async function partOf(
   return [`DROP TABLE ${tables.slice(0, most).join(', ')} CASCADE`];
 }
 
-/** Readers, too: whoever has read a row before may write it later. Waits for the applications at work there. */
-export async function lockTables(client: PoolClient, schema: string): Promise<void> {
-  const tables = await tablesOf(client, schema);
-  if (tables.length > 0) await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`);
-}
-
-/** Their quoted names. */
+/** The quoted names of a schema's tables. */
 async function tablesOf(client: PoolClient, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -17,7 +17,8 @@ import { assertUnreferenced, readOutsideTies } from './outside-ties.ts';
 import { dropOwnRole } from './own-role.ts';
 import { REMOVED, type RemovalVerb, type RemovedTenant } from './removal-result.ts';
 import { removeTraces } from './traces.ts';
-import { lockTables, partOf, putAway } from './drop-in-parts.ts';
+import { lockTables } from './lock-tables.ts';
+import { partOf, putAway } from './drop-in-parts.ts';
 import {
   isOver,
   look,

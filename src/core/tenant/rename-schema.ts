@@ -25,7 +25,7 @@ interface Move {
 
 /**
  * Renames a schema in an open transaction, with its role and the search_path of its functions. Nobody
- * waits for it, and it waits for nobody: see fence.
+ * waits for it, and it waits for nobody: see lockTables.
  */
 export async function renameSchema(client: PoolClient, { from, to, role }: Move): Promise<SchemaRename> {
   await client.query(`ALTER SCHEMA ${identifier(from)} RENAME TO ${identifier(to)}`);
@@ -34,22 +34,6 @@ export async function renameSchema(client: PoolClient, { from, to, role }: Move)
   const functions = await renameInSearchPaths(client, { from, to });
   const { rows: stale } = await client.query<StaleObject & QueryResultRow>(selectStale(from, to));
   return { functions, stale };
-}
-
-/**
- * Locks a schema's tables, under the transaction's lock_timeout, so that every transaction that has used one of them
- * has ended when this one commits. PostgreSQL's own locks do not see to that: one transaction would write a row under
- * the old name, and the next one under the new. Foreign tables cannot be locked.
- */
-export async function fence(client: PoolClient, schema: string): Promise<void> {
-  const { rows } = await client.query<{ tables: string | null }>(
-    `SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) AS tables
-     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`,
-    [schema],
-  );
-  const tables = rows[0]?.tables ?? null;
-  if (tables !== null) await client.query(`LOCK TABLE ${tables} IN ACCESS EXCLUSIVE MODE`);
 }
 
 /** @returns the functions that were changed */

@@ -27,7 +27,8 @@ import {
 } from './attempt-restore.ts';
 import { assertOwn, discardBuild, type Build } from './build-tenant.ts';
 import { assertUnreferenced, readOutsideTies } from './outside-ties.ts';
-import { fence, renameSchema } from './rename-schema.ts';
+import { lockTables } from './lock-tables.ts';
+import { renameSchema } from './rename-schema.ts';
 import { removeTraces } from './traces.ts';
 
 /** The names of the schemas beside the tenant's own: the one that is built, and the one that was replaced. */
@@ -117,7 +118,7 @@ function swap(
       await client.query(assertOwn(built, run?.id));
       await assertRegistered(client, tenant, database.names);
       await assertReplaceable(client, tenant);
-      await fence(client, schema);
+      await lockTables(client, schema);
       await renameSchema(client, { from: schema, to: replaced });
       const { stale } = await renameSchema(client, { from: built, to: schema });
       if (stale.length > 0) throw stillNamed(clerkOrgId, stale);
