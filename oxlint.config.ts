@@ -38,6 +38,20 @@ const CORE = [
   'report',
 ] as const;
 
+/** The parts of the verbs in src/core/tenant, likewise. The verbs themselves stand above. */
+const TENANT = [
+  'restore',
+  'clone',
+  'adoption',
+  'build',
+  'removal',
+  'rename',
+  'status',
+  'backup',
+  'provision',
+  'common',
+] as const;
+
 /** The rooms of src/cli, likewise. */
 const CLI = ['commands', 'flags', 'run', 'terminal', 'render'] as const;
 
@@ -86,7 +100,7 @@ function above(rooms: readonly string[], room: string): Pattern[] {
   if (higher.length === 0) return [];
   return [
     {
-      group: higher.map((each) => `../${each}/**`),
+      group: higher.flatMap((each) => [`../${each}/**`, `../../${each}/**`]),
       message: `${room} is below this room: see the order in oxlint.config.ts.`,
     },
   ];
@@ -159,6 +173,16 @@ export default defineConfig({
     ),
     ...CORE.map((room) =>
       asLibrary([`src/core/${room}/**`], [...above(CORE, room), ...(room === 'serve' ? [GENERIC] : [])]),
+    ),
+    ...TENANT.map((part) =>
+      asLibrary(
+        [`src/core/tenant/${part}/**`],
+        [
+          ...above(CORE, 'tenant'),
+          ...above(TENANT, part),
+          { group: ['../*.ts'], message: 'A verb stands above its parts.' },
+        ],
+      ),
     ),
     asLibrary(
       ['src/app/**'],

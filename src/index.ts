@@ -40,8 +40,8 @@ export { readTenants, selectTenants, type RegisteredTenant, type Tenant } from '
 // Provisioning
 export { provisionTenant, provisionTenants } from './core/tenant/provision.ts';
 export type { ProvisionOptions } from './core/tenant/provision.ts';
-export { parseOrganizations, type OrganizationList } from './core/tenant/parse-organizations.ts';
-export type { BadLine } from './core/tenant/parse-table.ts';
+export { parseOrganizations, type OrganizationList } from './core/tenant/provision/parse-organizations.ts';
+export type { BadLine } from './core/tenant/common/parse-table.ts';
 export { openProvisioner } from './core/tenant/provisioner.ts';
 export type { ProvisionCallOptions, Provisioner, ProvisionerOptions } from './core/tenant/provisioner.ts';
 
@@ -56,7 +56,7 @@ export {
   suspendTenants,
   type SuspendOptions,
 } from './core/tenant/suspend.ts';
-export type { StatusChangeResult, StatusChanges } from './core/tenant/status-change-result.ts';
+export type { StatusChangeResult, StatusChanges } from './core/tenant/status/status-change-result.ts';
 
 // Adopting schemas that the registry does not have
 export { adoptTenants, planAdoption } from './core/tenant/adopt.ts';
@@ -65,8 +65,8 @@ export {
   readAdoptionCandidates,
   type AdoptionCandidates,
   type Candidate,
-} from './core/tenant/adoption-candidates.ts';
-export { parseAdoptions, type AdoptionMap } from './core/tenant/parse-adoptions.ts';
+} from './core/tenant/adoption/adoption-candidates.ts';
+export { parseAdoptions, type AdoptionMap } from './core/tenant/adoption/parse-adoptions.ts';
 export type { TenantNames } from './core/registry/rename-row.ts';
 
 // Archiving and dropping
@@ -79,13 +79,13 @@ export {
   readDropped,
   type DropOptions,
 } from './core/tenant/drop.ts';
-export type { Loss } from './core/tenant/losses.ts';
-export type { RemovalResult, Removals } from './core/tenant/removal-result.ts';
+export type { Loss } from './core/tenant/common/losses.ts';
+export type { RemovalResult, Removals } from './core/tenant/removal/removal-result.ts';
 export type { Tombstone } from './core/state/tombstones.ts';
 
 // Renaming
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
-export type { StaleObject } from './core/tenant/rename-schema.ts';
+export type { StaleObject } from './core/tenant/rename/rename-schema.ts';
 
 // Restoring
 export {
@@ -95,7 +95,7 @@ export {
   type RestoreOptions,
   type RestorePlan,
 } from './core/tenant/restore.ts';
-export type { RestoreResult } from './core/tenant/restore-result.ts';
+export type { RestoreResult } from './core/tenant/restore/restore-result.ts';
 export {
   planUnarchive,
   unarchiveTenants,
@@ -105,13 +105,19 @@ export {
 
 // Cloning
 export { cloneTenant, planClone, type ClonePlan, type CloneResult } from './core/tenant/clone.ts';
-export type { CloneOptions } from './core/tenant/clone-options.ts';
+export type { CloneOptions } from './core/tenant/clone/clone-options.ts';
 export type { Mask, MaskRule } from './core/content/mask.ts';
 
 // Backups
-export { backupTenants, backupTenantTo, type BackupOptions } from './core/tenant/backup.ts';
-export type { BackupResult, Backups } from './core/tenant/backup-result.ts';
-export { planBackups, type BackupPlan, type PlannedBackup } from './core/tenant/plan-backups.ts';
+export {
+  backupTenants,
+  backupTenantTo,
+  planBackups,
+  type BackupOptions,
+  type BackupPlan,
+  type PlannedBackup,
+} from './core/tenant/backup.ts';
+export type { BackupResult, Backups } from './core/tenant/backup/backup-result.ts';
 export { verifyBackup, type BackupInput, type VerifiedBackup } from './core/backup/read-backup.ts';
 export type { BackupRecord } from './core/state/backups.ts';
 export type { Manifest } from './core/backup/manifest.ts';
@@ -120,7 +126,7 @@ export {
   isAlike,
   type BackupComparison,
   type TableDifference,
-} from './core/tenant/compare-with-backup.ts';
+} from './core/tenant/backup/compare-with-backup.ts';
 export {
   backupFileDocument,
   backupPlanDocument,
@@ -345,4 +351,4 @@ export type { RunDocument, RunTenantDocument } from './core/documents/run-docume
 export { TenantctlError } from './errors.ts';
 export type { ErrorCode } from './error-code.ts';
 export type { Blocker, ErrorDetails, ErrorReport, InvalidIndex } from './errors.ts';
-export type { ProvisionResult } from './core/tenant/provision-result.ts';
+export type { ProvisionResult } from './core/tenant/provision/provision-result.ts';

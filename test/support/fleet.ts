@@ -8,7 +8,7 @@ import { createDatabase, type TestServerDatabase } from './database.ts';
 import { fleetTemplate } from './fleet-template.ts';
 import { usualProject, type TestProject } from './project.ts';
 import type { Database } from '../../src/db/database.ts';
-import type { ProvisionResult } from '../../src/core/tenant/provision-result.ts';
+import type { ProvisionResult } from '../../src/core/tenant/provision/provision-result.ts';
 
 /** A database with a registry and provisioned tenants, and its migration project. */
 export interface TestFleet {

@@ -24,10 +24,20 @@ const examples = [...read('CONTRIBUTING.md').matchAll(/```ts\n\/\/ (?:[^\n]* )?(
 const madeUp = examples.map(({ path }) => path);
 const madeUpWords = new Set(examples.flatMap(({ code }) => code.match(/\w+/g) ?? []));
 
+const orderOf = (list: string) => {
+  const [, order = ''] = new RegExp(`const ${list} = \\[(.*?)\\]`, 's').exec(read('oxlint.config.ts')) ?? [];
+  return [...order.matchAll(/'([\w-]+)'/g)].map(([, name = '']) => name).toSorted();
+};
+
 test('each room of core has its place in the order that lint holds, and no file is loose', () => {
-  const [, order = ''] = /const CORE = \[(.*?)\]/s.exec(read('oxlint.config.ts')) ?? [];
-  const placed = [...order.matchAll(/'([\w-]+)'/g)].map(([, room = '']) => room);
-  expect(placed.toSorted()).toEqual(rooms.toSorted());
+  expect(orderOf('CORE')).toEqual(rooms.toSorted());
+});
+
+test('so has each part of the verbs in tenant', () => {
+  const parts = readdirSync(join(ROOT, 'src/core/tenant'), { withFileTypes: true })
+    .filter((each) => each.isDirectory())
+    .map(({ name }) => name);
+  expect(orderOf('TENANT')).toEqual(parts.toSorted());
 });
 
 test('each room of core has a page of ten to twenty lines', () => {
@@ -53,7 +63,7 @@ test.each(GUIDES)('every file and every function that %s names exists', (guide) 
   ].map(([, name = '']) => name);
   const paths = named.filter((name) => /^(?:src|test|bin|docs|scripts)\/[\w./-]+$/.test(name));
   expect(paths.filter((path) => !existsSync(join(ROOT, path)) && !madeUp.includes(path))).toEqual([]);
-  const files = named.filter((name) => /^[\w-]+\.ts$/.test(name));
+  const files = named.filter((name) => /^[\w./-]+\.ts$/.test(name) && !paths.includes(name));
   const known = [...sources, 'vitest.config.ts', 'oxlint.config.ts'];
   expect(files.filter((file) => !known.some((path) => `/${path}`.endsWith(`/${file}`)))).toEqual([]);
   const identifiers = named.filter((name) => /^[a-z]+[A-Z]\w*$|^[A-Z]\w*[a-z]\w*$/.test(name));

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { adoptionDocument } from '../../core/documents/adoption-document.ts';
 import type { AdoptionResult, Adoptions } from '../../core/tenant/adopt.ts';
-import type { AdoptionCandidates } from '../../core/tenant/adoption-candidates.ts';
+import type { AdoptionCandidates } from '../../core/tenant/adoption/adoption-candidates.ts';
 import type { TenantNames } from '../../core/registry/rename-row.ts';
 import { counted, listed } from '../../wording.ts';
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';

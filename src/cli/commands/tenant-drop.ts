@@ -5,8 +5,8 @@ import {
   plannedRemovalsDocument,
   removalsDocument,
 } from '../../core/documents/removal-document.ts';
-import type { Loss } from '../../core/tenant/losses.ts';
-import type { Removals, RemovalVerb } from '../../core/tenant/removal-result.ts';
+import type { Loss } from '../../core/tenant/common/losses.ts';
+import type { Removals, RemovalVerb } from '../../core/tenant/removal/removal-result.ts';
 import { counted } from '../../wording.ts';
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import { tenantNames } from '../flags/list.ts';

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { provisionDocument } from '../../core/documents/migrate-document.ts';
-import type { OrganizationList } from '../../core/tenant/parse-organizations.ts';
-import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
+import type { OrganizationList } from '../../core/tenant/provision/parse-organizations.ts';
+import type { ProvisionResult } from '../../core/tenant/provision/provision-result.ts';
 import { patternProblem } from '../../db/role-name.ts';
 import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';

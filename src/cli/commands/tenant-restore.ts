@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Settings } from '../../config/settings.ts';
 import { restoreDocument, restorePlanDocument } from '../../core/documents/restore-document.ts';
-import type { Loss } from '../../core/tenant/losses.ts';
+import type { Loss } from '../../core/tenant/common/losses.ts';
 import type { Observer } from '../../core/report/event.ts';
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';

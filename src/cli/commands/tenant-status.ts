@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { plannedStatusDocument, statusChangesDocument } from '../../core/documents/status-change-document.ts';
 import { rehearsalDocument } from '../../core/documents/rehearsal-document.ts';
-import type { StatusChanges, StatusVerb } from '../../core/tenant/status-change-result.ts';
+import type { StatusChanges, StatusVerb } from '../../core/tenant/status/status-change-result.ts';
 import {
   addFleetRun,
   addRun,

@@ -1,5 +1,5 @@
 import type { AdoptionResult } from '../../core/tenant/adopt.ts';
-import type { AdoptionCandidates, Candidate } from '../../core/tenant/adoption-candidates.ts';
+import type { AdoptionCandidates, Candidate } from '../../core/tenant/adoption/adoption-candidates.ts';
 import { counted, listed, shellWord, sumOf } from '../../wording.ts';
 import { LISTED, markOf, type Look } from './look.ts';
 import { renderTable } from './table.ts';

@@ -1,7 +1,7 @@
 import type { BackupFileDocument } from '../../core/documents/backup-document.ts';
-import type { BackupComparison } from '../../core/tenant/compare-with-backup.ts';
-import type { Backups } from '../../core/tenant/backup-result.ts';
-import type { BackupPlan } from '../../core/tenant/plan-backups.ts';
+import type { BackupComparison } from '../../core/tenant/backup/compare-with-backup.ts';
+import type { Backups } from '../../core/tenant/backup/backup-result.ts';
+import type { BackupPlan } from '../../core/tenant/backup.ts';
 import { counted, sumOf } from '../../wording.ts';
 import { bytesText } from './bytes.ts';
 import { LISTED, markOf, type Look } from './look.ts';

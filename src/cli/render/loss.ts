@@ -1,4 +1,4 @@
-import type { Loss } from '../../core/tenant/losses.ts';
+import type { Loss } from '../../core/tenant/common/losses.ts';
 import { counted } from '../../wording.ts';
 import { bytesText } from './bytes.ts';
 

@@ -1,4 +1,4 @@
-import type { ProvisionResult } from '../../core/tenant/provision-result.ts';
+import type { ProvisionResult } from '../../core/tenant/provision/provision-result.ts';
 import { counted, duration, listed, sumOf, tenantOption } from '../../wording.ts';
 import { countedSteps } from './counted-steps.ts';
 import { LISTED, markOf, type Look } from './look.ts';

@@ -1,6 +1,6 @@
 import type { Tombstone } from '../../core/state/tombstones.ts';
-import type { Loss } from '../../core/tenant/losses.ts';
-import type { RemovalResult, RemovalVerb } from '../../core/tenant/removal-result.ts';
+import type { Loss } from '../../core/tenant/common/losses.ts';
+import type { RemovalResult, RemovalVerb } from '../../core/tenant/removal/removal-result.ts';
 import { counted, listed, secondOf, sumOf } from '../../wording.ts';
 import { bytesText } from './bytes.ts';
 import { LISTED, markOf, type Look } from './look.ts';

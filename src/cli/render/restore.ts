@@ -1,5 +1,5 @@
 import type { RestorePlan } from '../../core/tenant/restore.ts';
-import type { RestoreResult } from '../../core/tenant/restore-result.ts';
+import type { RestoreResult } from '../../core/tenant/restore/restore-result.ts';
 import { counted, duration, listed, sumOf } from '../../wording.ts';
 import { countedSteps } from './counted-steps.ts';
 import { markOf, type Look } from './look.ts';

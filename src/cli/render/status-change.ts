@@ -1,4 +1,8 @@
-import type { StatusChangeResult, StatusTenant, StatusVerb } from '../../core/tenant/status-change-result.ts';
+import type {
+  StatusChangeResult,
+  StatusTenant,
+  StatusVerb,
+} from '../../core/tenant/status/status-change-result.ts';
 import { counted, listed, sumOf } from '../../wording.ts';
 import { countedSteps } from './counted-steps.ts';
 import { LISTED, markOf, type Look } from './look.ts';

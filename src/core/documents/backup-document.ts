@@ -1,9 +1,9 @@
 import type { ErrorReport } from '../../errors.ts';
 import { FORMAT } from '../backup/format.ts';
 import type { VerifiedBackup } from '../backup/read-backup.ts';
-import type { BackupComparison } from '../tenant/compare-with-backup.ts';
-import type { BackupResult, Backups } from '../tenant/backup-result.ts';
-import type { BackupPlan } from '../tenant/plan-backups.ts';
+import type { BackupComparison } from '../tenant/backup/compare-with-backup.ts';
+import type { BackupResult, Backups } from '../tenant/backup/backup-result.ts';
+import type { BackupPlan } from '../tenant/backup.ts';
 import { withReport } from './document.ts';
 
 /** `tenant backup`. */

@@ -2,7 +2,7 @@ import type { ErrorReport } from '../../errors.ts';
 import type { MasterResult } from '../commands/migrate-master.ts';
 import type { FleetResult, TenantResult } from '../report/results.ts';
 import { withReport } from './document.ts';
-import type { ProvisionResult } from '../tenant/provision-result.ts';
+import type { ProvisionResult } from '../tenant/provision/provision-result.ts';
 
 /** A tenant's result with `applied` or `reverted` instead of `names`. */
 export interface TenantRunDocument extends Omit<TenantResult, 'names' | 'error'> {

@@ -1,7 +1,7 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { Tombstone } from '../state/tombstones.ts';
-import type { Loss } from '../tenant/losses.ts';
-import type { RemovalResult, Removals } from '../tenant/removal-result.ts';
+import type { Loss } from '../tenant/common/losses.ts';
+import type { RemovalResult, Removals } from '../tenant/removal/removal-result.ts';
 import { withReport } from './document.ts';
 
 /** `tenant drop` and `tenant archive`. */

@@ -1,6 +1,6 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { RestorePlan } from '../tenant/restore.ts';
-import type { RestoreResult } from '../tenant/restore-result.ts';
+import type { RestoreResult } from '../tenant/restore/restore-result.ts';
 import { withReport } from './document.ts';
 
 /** `tenant restore` and `tenant unarchive`. */

@@ -5,7 +5,7 @@ import {
   type StatusChanges,
   type StatusTenant,
   type StatusVerb,
-} from '../tenant/status-change-result.ts';
+} from '../tenant/status/status-change-result.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
 import type { ErrorReport } from '../../errors.ts';
 import { withReport } from './document.ts';

@@ -16,7 +16,7 @@ import type { Shape } from '../shape/shape.ts';
 import { readStateVersion } from '../state/version.ts';
 import { createHistoryTables, EMPTY_HISTORY } from '../target/history.ts';
 import { tenantTarget } from '../target/target.ts';
-import { namedOnly } from '../tenant/named-only.ts';
+import { namedOnly } from '../tenant/build/named-only.ts';
 
 /** Milliseconds: migrations may lock shared tables, and the application must not wait for long. */
 const LOCK_TIMEOUT_MS = 1_000;

@@ -25,7 +25,7 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
 import { knowAdopted } from '../state/tenant-ids.ts';
-import { refusalOfAdoption } from './adopt-errors.ts';
+import { refusalOfAdoption } from './adoption/adopt-errors.ts';
 
 export type AdoptOptions = FleetVerbOptions;
 

@@ -5,10 +5,10 @@ import { tenantNotActive } from '../registry/not-active.ts';
 import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import type { Loss } from './losses.ts';
-import { onlyResult } from './only-result.ts';
-import { resultOf, type RemovalResult, type Removals, type RemovedTenant } from './removal-result.ts';
-import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal-run.ts';
+import type { Loss } from './common/losses.ts';
+import { onlyResult } from './common/only-result.ts';
+import { resultOf, type RemovalResult, type Removals, type RemovedTenant } from './removal/removal-result.ts';
+import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal/removal-run.ts';
 
 export interface ArchiveOptions extends RemovalOptions {
   /** The folder for the backups; it is created if it is missing. */

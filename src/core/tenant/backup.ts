@@ -6,17 +6,19 @@ import { TenantctlError } from '../../errors.ts';
 import { prepareBackupFolder, partialFiles } from '../backup/backup-file.ts';
 import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions, type VerbOptions } from '../commands/in-verb-run.ts';
+import { ESTIMATED_ROWS } from '../fleet/estimated-rows.ts';
+import { readSchemaSizes } from '../fleet/schema-sizes.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { tenantNotActive } from '../registry/not-active.ts';
-import { findTenants, readTenants, type Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import type { Observer } from '../report/event.ts';
 import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
+import { lockTableOf } from '../target/history.ts';
 import { listed } from '../../wording.ts';
-import { BACKED_UP, backupEnding, backupTotals, type BackupResult, type Backups } from './backup-result.ts';
-import { serveBackups, type BackupTarget } from './serve-backups.ts';
+import { backupEnding, backupTotals, type BackupResult, type Backups } from './backup/backup-result.ts';
+import { selectBackups } from './backup/select-backups.ts';
+import { serveBackups, type BackupTarget } from './backup/serve-backups.ts';
 
 export interface BackupOptions extends FleetVerbOptions {
   /** The folder that the files are written to. It is created if it is missing and its parent exists. */
@@ -101,28 +103,51 @@ async function inBackupRun(
   });
 }
 
-/** Which tenants are backed up. Of those that are named, one that cannot be is a failure. */
-export async function selectBackups(database: Database, names: readonly string[] | undefined) {
-  const tenants: Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>[] =
-    names === undefined ? await readTenants(database) : await findTenants(database, names);
-  const groups = Map.groupBy(tenants, ({ status }) => BACKED_UP.some((word) => word === status));
-  const [tasks = [], others = []] = [groups.get(true), groups.get(false)];
-  const results = names === undefined ? [] : others.map((tenant) => refused(tenant));
-  const left =
-    names === undefined ? Map.groupBy(others, ({ status }) => status) : new Map<string, unknown[]>();
-  return {
-    tasks,
-    results,
-    notBackedUp: Object.fromEntries([...left].map(([status, { length }]) => [status, length])),
-  };
-}
-
-function refused(tenant: Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>): BackupResult {
-  const { clerkOrgId, schema, status } = tenant;
-  const error = tenantNotActive(tenant, status);
-  return { clerkOrgId, schema, outcome: 'failed', bytes: 0, rows: 0, durationMs: 0, error };
-}
-
 function aboutPartial(folder: string, files: readonly string[]): string {
   return `${folder} has files of backups that were not completed: ${listed(files)}. Delete them, unless another command is writing them now.`;
+}
+
+export interface PlannedBackup {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+  readonly tables: number;
+  /** As the server estimates them. */
+  readonly rows: number;
+  /** On the server's disk, with indexes; null if they could not be measured. A backup is usually smaller. */
+  readonly bytes: number | null;
+}
+
+export interface BackupPlan extends Pick<Backups, 'notBackedUp'> {
+  readonly planned: readonly PlannedBackup[];
+  /** Tenants that were asked for and cannot be backed up. */
+  readonly refused: readonly BackupResult[];
+}
+
+/**
+ * What backupTenants would write; nothing is written.
+ * @param options.tenants organization ids or schema names; all ACTIVE and SUSPENDED tenants if absent
+ * @throws TenantctlError TENANT_UNKNOWN, REGISTRY_ABSENT, REGISTRY_INVALID
+ */
+export async function planBackups(
+  database: Database,
+  given: { readonly tenants?: readonly string[] | undefined } = {},
+): Promise<BackupPlan> {
+  const { tenants: names } = checkCall(database, given);
+  await assertRegistry(database);
+  const { tasks, results, notBackedUp } = await selectBackups(database, names);
+  const schemas = tasks.map(({ schema }) => schema);
+  const sizes = await readSchemaSizes(database, schemas);
+  const { rows } = await database.query<{ schema: string; tables: number; rows: string }>(
+    `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(${ESTIMATED_ROWS})::bigint AS rows
+     FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+     WHERE n.nspname = ANY ($1::name[]) AND c.relname <> $2 GROUP BY 1`,
+    [schemas, lockTableOf(database.names.tenantHistory)],
+  );
+  const estimates = new Map(rows.map((row) => [row.schema, row]));
+  const planned = tasks.map(({ clerkOrgId, schema }) => {
+    const estimate = estimates.get(schema);
+    const bytes = sizes.bytes.get(schema) ?? null;
+    return { clerkOrgId, schema, tables: estimate?.tables ?? 0, rows: Number(estimate?.rows ?? 0), bytes };
+  });
+  return { planned, refused: results, notBackedUp };
 }

@@ -17,15 +17,15 @@ import type { RunContext } from '../run/run-context.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 import { assertFinished, type VerbIntent } from '../state/unfinished-verb.ts';
 import { selectVerbIntent } from '../state/verb-intents.ts';
-import { readCloneSource, type CloneSource } from './clone-source.ts';
-import { serveClone, discardClone } from './serve-clone.ts';
+import { readCloneSource, type CloneSource } from './clone/clone-source.ts';
+import { serveClone, discardClone } from './clone/serve-clone.ts';
 import {
   type CloneOptions,
   type CheckedClone,
   checkClone,
   commandOf,
   runOptionsOf,
-} from './clone-options.ts';
+} from './clone/clone-options.ts';
 
 type Names = Pick<Tenant, 'clerkOrgId' | 'schema'>;
 

@@ -6,10 +6,10 @@ import { readTenants, tenantUnknown } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { forgetTombstones, readTombstones, type Tombstone } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
-import type { Loss } from './losses.ts';
-import { onlyResult } from './only-result.ts';
-import { resultOf, type RemovalResult, type Removals } from './removal-result.ts';
-import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal-run.ts';
+import type { Loss } from './common/losses.ts';
+import { onlyResult } from './common/only-result.ts';
+import { resultOf, type RemovalResult, type Removals } from './removal/removal-result.ts';
+import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal/removal-run.ts';
 
 export interface DropOptions extends RemovalOptions {
   /** The folder for the backups that are made first; it is created if it is missing. No backups if absent. */

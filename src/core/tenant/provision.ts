@@ -5,7 +5,7 @@ import { stillDue, type MigrationWork } from '../strategy/migration-work.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
 import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
-import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './make-tenant.ts';
+import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './provision/make-tenant.ts';
 import { planNew } from '../plan/repeatable.ts';
 import { seedSteps } from '../plan/plan-seeds.ts';
 import { assertSessions } from '../apply/outside-transaction.ts';
@@ -28,9 +28,9 @@ import { refuseSkeletons } from '../plan/refuse-skeletons.ts';
 import { UNFINISHED } from '../registry/transitions.ts';
 import type { Database } from '../../db/database.ts';
 import { checkOptions } from '../options/check-options.ts';
-import { type ProvisionResult, endingOf, toProvisionResult } from './provision-result.ts';
-import { compareWithFleet } from './compare-with-fleet.ts';
-import { triage, register } from './triage.ts';
+import { type ProvisionResult, endingOf, toProvisionResult } from './provision/provision-result.ts';
+import { compareWithFleet } from './provision/compare-with-fleet.ts';
+import { triage, register } from './provision/triage.ts';
 
 /** The folder may be empty. */
 export interface ProvisionOptions extends FleetRunOptions, HooksOption {

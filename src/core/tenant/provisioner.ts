@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { DEFAULT_CONCURRENCY } from '../run/capacity.ts';
-import type { ProvisionResult } from './provision-result.ts';
+import type { ProvisionResult } from './provision/provision-result.ts';
 import { provisionTenants, type ProvisionOptions } from './provision.ts';
 
 export interface ProvisionerOptions extends Omit<ProvisionOptions, 'signal'> {

@@ -19,15 +19,15 @@ import { assertFinished, type VerbIntent } from '../state/unfinished-verb.ts';
 import { selectVerbIntent } from '../state/verb-intents.ts';
 import { readTombstones } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
-import { readEarlierRename } from './earlier-rename.ts';
-import { renameRefused } from './rename-errors.ts';
+import { readEarlierRename } from './rename/earlier-rename.ts';
+import { renameRefused } from './rename/rename-errors.ts';
 import {
   type Rename,
   type Renamed,
   UNTOUCHED,
   attemptRename,
   renameInTransaction,
-} from './attempt-rename.ts';
+} from './rename/attempt-rename.ts';
 
 export interface RenameOptions extends VerbOptions {
   /** Also renames the schema, after the new organization id. Without it the schema keeps its name. */

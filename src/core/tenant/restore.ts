@@ -12,17 +12,17 @@ import type { Plan } from '../plan/plan.ts';
 import { registerTenants, unregisterTenants } from '../registry/register-tenants.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
 import { ONE_LANE } from '../run/lanes.ts';
-import { readLosses, type Loss } from './losses.ts';
+import { readLosses, type Loss } from './common/losses.ts';
 import {
   planAfter,
   readRestoreProject,
   type RestoreProject,
   type RestoreProjectOptions,
-} from './restore-project.ts';
-import { restoreEnding, type RestoreResult } from './restore-result.ts';
-import { openFile, openPath, openStream, openTenant, type RestoreSource } from './restore-source.ts';
-import { decideTarget, readTargetFacts, type RestoreTarget } from './restore-target.ts';
-import { serveRestores } from './serve-restores.ts';
+} from './restore/restore-project.ts';
+import { restoreEnding, type RestoreResult } from './restore/restore-result.ts';
+import { openFile, openPath, openStream, openTenant, type RestoreSource } from './restore/restore-source.ts';
+import { decideTarget, readTargetFacts, type RestoreTarget } from './restore/restore-target.ts';
+import { serveRestores } from './restore/serve-restores.ts';
 
 export interface RestoreOptions extends Omit<RestoreProjectOptions, 'concurrency'> {
   /** The organization to restore it as; its own if absent. */

@@ -9,16 +9,16 @@ import { TRANSITIONS } from '../registry/transitions.ts';
 import type { FleetResult, TenantResult } from '../report/results.ts';
 import { createLanes } from '../run/lanes.ts';
 import { isStopped } from '../run/run-context.ts';
-import { serveStatusChange } from './serve-status-change.ts';
+import { serveStatusChange } from './status/serve-status-change.ts';
 import {
   endingOf,
   resultOf,
   type StatusChangeResult,
   type StatusChanges,
   type StatusTenant,
-} from './status-change-result.ts';
-import { triageByStatus } from './triage-by-status.ts';
-import { onlyResult } from './only-result.ts';
+} from './status/status-change-result.ts';
+import { triageByStatus } from './status/triage-by-status.ts';
+import { onlyResult } from './common/only-result.ts';
 import { isInterrupted } from './suspend.ts';
 
 /** As for migrating; the folder may be empty. */

@@ -9,16 +9,16 @@ import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
 import { createLanes, ONE_LANE } from '../run/lanes.ts';
-import { onlyResult } from './only-result.ts';
-import { serveStatusChange } from './serve-status-change.ts';
+import { onlyResult } from './common/only-result.ts';
+import { serveStatusChange } from './status/serve-status-change.ts';
 import {
   endingOf,
   type StatusChangeResult,
   type StatusChanges,
   type StatusVerb,
-} from './status-change-result.ts';
-import { register } from './triage.ts';
-import { triageByStatus } from './triage-by-status.ts';
+} from './status/status-change-result.ts';
+import { register } from './provision/triage.ts';
+import { triageByStatus } from './status/triage-by-status.ts';
 
 export interface SuspendOptions extends FleetVerbOptions, HooksOption {
   /**

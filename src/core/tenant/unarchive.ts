@@ -16,11 +16,11 @@ import {
   readRestoreProject,
   type RestoreProject,
   type RestoreProjectOptions,
-} from './restore-project.ts';
-import { restoreEnding, resultOfUntouched, type RestoreResult } from './restore-result.ts';
-import { readTargetFacts } from './restore-target.ts';
-import { serveRestores, type RestoreOrder } from './serve-restores.ts';
-import { type ArchivedTenant, openArchivedBackup } from './open-archived-backup.ts';
+} from './restore/restore-project.ts';
+import { restoreEnding, resultOfUntouched, type RestoreResult } from './restore/restore-result.ts';
+import { readTargetFacts } from './restore/restore-target.ts';
+import { serveRestores, type RestoreOrder } from './restore/serve-restores.ts';
+import { type ArchivedTenant, openArchivedBackup } from './restore/open-archived-backup.ts';
 
 export interface UnarchiveOptions extends RestoreProjectOptions {
   /** The file of the backup, if it was moved; for one organization. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { adoptTenants, planAdoption, type Adoptions } from '../../../src/core/tenant/adopt.ts';
-import { readAdoptionCandidates } from '../../../src/core/tenant/adoption-candidates.ts';
+import { readAdoptionCandidates } from '../../../src/core/tenant/adoption/adoption-candidates.ts';
 import { grantApplication } from '../../../src/core/commands/grant-application.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 import { contentOf } from '../../support/catalog.ts';

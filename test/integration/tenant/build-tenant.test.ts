@@ -4,7 +4,7 @@ import { registerTenants } from '../../../src/core/registry/register-tenants.ts'
 import { assertRegistry } from '../../../src/core/registry/registry-shape.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createRunContext } from '../../../src/core/run/run-context.ts';
-import { buildTenant, discardBuild, type Build } from '../../../src/core/tenant/build-tenant.ts';
+import { buildTenant, discardBuild, type Build } from '../../../src/core/tenant/build/build-tenant.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { holdLock } from '../../support/hold-lock.ts';
 import { createTable } from '../../support/project.ts';

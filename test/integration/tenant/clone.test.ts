@@ -7,7 +7,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { seedTenants } from '../../../src/core/commands/seed-tenants.ts';
 import { readShape } from '../../../src/core/shape/read-shapes.ts';
 import { cloneTenant, planClone } from '../../../src/core/tenant/clone.ts';
-import type { CloneOptions } from '../../../src/core/tenant/clone-options.ts';
+import type { CloneOptions } from '../../../src/core/tenant/clone/clone-options.ts';
 import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
 import { withTransaction } from '../../../src/db/transaction.ts';
 import { EVERY_KIND, NOT_VALID, ROWS_OF_EVERY_KIND } from '../../support/every-kind.ts';

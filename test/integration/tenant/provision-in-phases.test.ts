@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { provisionTenants, type ProvisionOptions } from '../../../src/core/tenant/provision.ts';
-import type { ProvisionResult } from '../../../src/core/tenant/provision-result.ts';
+import type { ProvisionResult } from '../../../src/core/tenant/provision/provision-result.ts';
 import type { RunEvent } from '../../../src/core/report/event.ts';
 import { createFleet, fleetOn, type TestFleet } from '../../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';

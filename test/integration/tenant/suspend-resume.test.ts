@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { resumeTenant, resumeTenants } from '../../../src/core/tenant/resume.ts';
-import type { StatusChanges } from '../../../src/core/tenant/status-change-result.ts';
+import type { StatusChanges } from '../../../src/core/tenant/status/status-change-result.ts';
 import { provisionTenants } from '../../../src/core/tenant/provision.ts';
 import { planStatusChange, suspendTenant, suspendTenants } from '../../../src/core/tenant/suspend.ts';
 import { DEFAULT_NAMES, type Names } from '../../../src/names.ts';

@@ -2,7 +2,7 @@ import { Chalk } from 'chalk';
 import { expect, test } from 'vitest';
 import { UNICODE } from '../../../src/cli/render/look.ts';
 import { renderProvision } from '../../../src/cli/render/provision.ts';
-import type { ProvisionResult } from '../../../src/core/tenant/provision-result.ts';
+import type { ProvisionResult } from '../../../src/core/tenant/provision/provision-result.ts';
 
 const plain = { paint: new Chalk({ level: 0 }), marks: UNICODE, width: undefined };
 

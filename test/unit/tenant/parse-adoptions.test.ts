@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseAdoptions } from '../../../src/core/tenant/parse-adoptions.ts';
+import { parseAdoptions } from '../../../src/core/tenant/adoption/parse-adoptions.ts';
 
 const ACME = { schema: 'acme', clerkOrgId: 'org_a' };
 

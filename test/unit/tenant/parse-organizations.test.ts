@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseOrganizations } from '../../../src/core/tenant/parse-organizations.ts';
+import { parseOrganizations } from '../../../src/core/tenant/provision/parse-organizations.ts';
 
 const idsOf = (text: string) =>
   parseOrganizations(text).organizations.map(({ clerkOrgId, line }) => [clerkOrgId, line]);

@@ -1,0 +1,156 @@
+import type { PoolClient } from 'pg';
+import { toDatabaseError } from '../../../db/database-error.ts';
+import { literal } from '../../../db/sql.ts';
+import { TenantctlError } from '../../../errors.ts';
+import { listed } from '../../../wording.ts';
+import { tryUnderLock } from '../../commands/try-under-lock.ts';
+import { recordInLedger } from '../../ledger/record-in-run.ts';
+import { tenantNotActive } from '../../registry/not-active.ts';
+import { CHANNEL, whereRow } from '../../registry/status.ts';
+import { registrySql } from '../../registry/registry-sql.ts';
+import { grantApplications } from '../../roles/application-roles.ts';
+import type { Attempt } from '../../serve/work.ts';
+import { forgetFailure } from '../../state/failures.ts';
+import { forgetScripts } from '../../state/scripts.ts';
+import { tenantId } from '../../state/tenant-ids.ts';
+import { stampOf } from '../../stamps/stamps.ts';
+import { tenantTarget } from '../../target/target.ts';
+import {
+  restoreInto,
+  withoutDone,
+  type Restored,
+  type RestoreTask,
+  type RestoreWork,
+} from './attempt-restore.ts';
+import { assertOwn, discardBuild, type Build } from '../build/build-tenant.ts';
+import { assertUnreferenced, readOutsideTies } from '../common/outside-ties.ts';
+import { lockTables } from '../common/lock-tables.ts';
+import { renameSchema } from '../rename/rename-schema.ts';
+import { dropBeside, forgetBeside, namesBeside } from '../common/schemas-beside.ts';
+
+/**
+ * Builds and fills a schema beside the tenant's, which stays in use, and then gives it the tenant's name in one
+ * transaction. Killed before that, the tenant is what it was; afterwards it is what was restored. The schema that was
+ * replaced is dropped at the end. What a killed attempt has left is dropped by the next.
+ */
+export async function attemptReplace(work: RestoreWork, task: RestoreTask): Promise<Attempt<Restored>> {
+  const { tenant } = task;
+  const { built, replaced } = namesBeside(tenant.schema);
+  const seen = await inspect(work, tenant);
+  if (seen.kind !== 'done') return withoutDone(seen);
+  await dropBeside(work, replaced);
+  const beside = { ...task, tenant: { ...tenant, schema: built } };
+  const restored = await restoreInto(work, beside, {
+    build: (build) => besideBuild(build),
+    closing: [assertOwn(built, work.context.run?.id)],
+  });
+  if (restored.kind !== 'done') return restored;
+  work.observe({ type: 'phase', message: `Replacing ${tenant.schema}` });
+  const swapped = await swap(work, tenant, { built, replaced }, restored.done);
+  if (swapped.kind === 'done') await dropBeside(work, replaced);
+  return swapped.kind === 'failed' && !task.source.mayReopen ? { ...swapped, mayRepeat: false } : swapped;
+}
+
+/** Whether the tenant can be replaced, before a schema is built for that. */
+function inspect({ context }: RestoreWork, tenant: RestoreTask['tenant']): Promise<Attempt<void>> {
+  const { clerkOrgId, schema } = tenant;
+  return tryUnderLock(
+    context,
+    schema,
+    async (transaction) => {
+      transaction.abandon();
+      await assertReplaceable(transaction.client, tenant);
+      return { kind: 'done', done: undefined };
+    },
+    (error) => toDatabaseError(error, { tenant: clerkOrgId }),
+  );
+}
+
+/**
+ * What leads to the tenant from outside would go on to lead to the schema that is dropped.
+ * @throws TenantctlError TENANT_REFERENCED
+ */
+async function assertReplaceable(client: PoolClient, tenant: RestoreTask['tenant']): Promise<void> {
+  const { dependents, referrers } = await readOutsideTies(client, tenant.schema);
+  assertUnreferenced(tenant, { dependents: [...dependents, ...referrers] });
+}
+
+/** Takes back what was built, after a failure. */
+export function discardReplacement(build: Build): ReturnType<typeof discardBuild> {
+  const beside = besideBuild({ ...build, schema: namesBeside(build.schema).built });
+  return discardBuild(beside, [forgetBeside(beside.schema)]);
+}
+
+/** tenantctl knows the schema while it is there, so that it can remember what is done to it. */
+function besideBuild(build: Build): Build {
+  const { opening: _, statuses: __, ...rest } = build;
+  const known = `INSERT INTO tenantctl.tenants (schema_name) SELECT ${literal(build.schema)} WHERE ${tenantId(build.schema)} IS NULL`;
+  const details = { ...build.details, clerkOrgId: build.clerkOrgId };
+  return { ...rest, details, preparing: [known] };
+}
+
+function swap(
+  { context }: RestoreWork,
+  tenant: RestoreTask['tenant'],
+  { built, replaced }: ReturnType<typeof namesBeside>,
+  done: Restored,
+): Promise<Attempt<Restored>> {
+  const { clerkOrgId, schema } = tenant;
+  const { database, run } = context;
+  return tryUnderLock(
+    context,
+    schema,
+    async (transaction) => {
+      const { client } = transaction;
+      await client.query(assertOwn(built, run?.id));
+      await assertRegistered(client, tenant, database.names);
+      await assertReplaceable(client, tenant);
+      await lockTables(client, schema);
+      await renameSchema(client, { from: schema, to: replaced });
+      const { stale } = await renameSchema(client, { from: built, to: schema });
+      if (stale.length > 0) throw stillNamed(clerkOrgId, stale);
+      const [own, beside] = [tenantId(schema), tenantId(built)];
+      await transaction.commitWith([
+        forgetScripts(schema),
+        `UPDATE tenantctl.scripts SET tenant = ${own} WHERE tenant = ${beside}`,
+        `UPDATE tenantctl.tenants SET schema_oid = to_regnamespace(quote_ident(${literal(schema)})) WHERE id = ${own}`,
+        `UPDATE tenantctl.tenants SET schema_name = ${literal(replaced)} WHERE id = ${beside}`,
+        ...stampOf(tenantTarget(database.names, tenant)),
+        forgetFailure(schema),
+        ...recordInLedger(run?.id, tenant, { direction: 'up', outcome: 'restored' }),
+        grantApplications(literal(schema)),
+        `SELECT pg_notify('${CHANNEL}', ${literal(clerkOrgId)})`,
+      ]);
+      return { kind: 'done', done };
+    },
+    (error) => toDatabaseError(error, { tenant: clerkOrgId }),
+  );
+}
+
+/** @throws TenantctlError TENANT_UNKNOWN if the tenant's row is gone */
+async function assertRegistered(
+  client: PoolClient,
+  { clerkOrgId, schema }: RestoreTask['tenant'],
+  names: RestoreWork['context']['database']['names'],
+): Promise<void> {
+  const { rowCount } = await client.query(
+    `SELECT FROM ${registrySql(names).table} WHERE ${whereRow(names, clerkOrgId, schema)}`,
+  );
+  if (rowCount !== 1) throw tenantNotActive({ clerkOrgId }, null);
+}
+
+function stillNamed(
+  tenant: string,
+  stale: readonly { readonly kind: string; readonly name: string }[],
+): TenantctlError {
+  const places = stale.map(({ kind, name }) => `${kind} ${name}`);
+  return new TenantctlError(
+    'SCHEMA_STILL_NAMED',
+    `The schema cannot take the tenant's name: its name is in the text of ${listed(places)}. Nothing was changed.`,
+    {
+      tenant,
+      details: places,
+      hint: 'Drop the tenant with tenant drop, which backs it up, and restore it without --replace.',
+    },
+  );
+}
