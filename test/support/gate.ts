@@ -14,6 +14,10 @@ export interface Gate {
 /** SQL that waits while the gate is closed. */
 export const WAIT_AT_GATE = 'SELECT pg_advisory_xact_lock_shared(4711);';
 
+/** For a FROM clause: the locks of the backends that wait at this database's gate. pg_locks shows those of all databases. */
+export const WAITING_AT_GATE = `pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
 /** Closes a database's gate. It opens when the test ends at the latest. */
 export async function closeGate(testDatabase: TestServerDatabase): Promise<Gate> {
   const keeper = new Client({ connectionString: testDatabase.url, application_name: 'gate' });
@@ -22,11 +26,7 @@ export async function closeGate(testDatabase: TestServerDatabase): Promise<Gate>
   await keeper.query('SELECT pg_advisory_lock(4711)');
   onTestFinished(() => keeper.end());
   const waiting = async () => {
-    const { rows } = await keeper.query<{ n: number }>(
-      `SELECT count(*)::int AS n FROM pg_locks
-       WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    );
+    const { rows } = await keeper.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${WAITING_AT_GATE}`);
     return rows[0]?.n ?? 0;
   };
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { createFleet, resultOf } from '../../support/fleet.ts';
-import { closeGate, until, WAIT_AT_GATE } from '../../support/gate.ts';
+import { closeGate, until, WAIT_AT_GATE, WAITING_AT_GATE } from '../../support/gate.ts';
 import { createTable, knexMigration, usualProject } from '../../support/project.ts';
 import { intentOf } from '../../support/remember.ts';
 
@@ -166,10 +166,7 @@ test('a backend that is terminated in its middle leaves the intent, which tells'
   const gate = await closeGate(fleet.testDatabase);
   const run = fleet.migrate();
   await gate.reached();
-  await fleet.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-  );
+  await fleet.query(`SELECT pg_terminate_backend(pid) FROM ${WAITING_AT_GATE}`);
   expect(resultOf(await run, 'org_a').outcome).toBe('failed');
   expect(await fleet.history('org_a')).toHaveLength(2);
   expect(resultOf(await fleet.migrate(), 'org_a').error).toMatchObject({ code: 'MIGRATION_INTERRUPTED' });
@@ -239,10 +236,7 @@ test('a backend that is terminated in a migration within a transaction leaves no
   const gate = await closeGate(fleet.testDatabase);
   const run = fleet.migrate({ retries: 0 });
   await gate.reached();
-  await fleet.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-  );
+  await fleet.query(`SELECT pg_terminate_backend(pid) FROM ${WAITING_AT_GATE}`);
   expect(resultOf(await run, 'org_a')).toMatchObject({
     outcome: 'failed',
     error: { code: 'DATABASE_ERROR', message: expect.stringContaining('connection to the server was lost') },

@@ -9,7 +9,7 @@ import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { openDatabase } from '../../../src/db/open.ts';
 import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { createFleet, fleetOn, resultOf, type TestFleet } from '../../support/fleet.ts';
-import { closeGate, until, WAIT_AT_GATE } from '../../support/gate.ts';
+import { closeGate, until, WAIT_AT_GATE, WAITING_AT_GATE } from '../../support/gate.ts';
 import { holdLock } from '../../support/hold-lock.ts';
 import { createTable, knexMigration } from '../../support/project.ts';
 import { timesApplied, watchWays, type Way } from '../../support/ways.ts';
@@ -373,7 +373,7 @@ test.each([1, 4])(
     const run = fleet.migrate({ concurrency });
     await gate.reached();
     const [first] = await waiting(fleet);
-    await fleet.query('SELECT pg_cancel_backend(pid) FROM pg_locks WHERE objid = 4711 AND NOT granted');
+    await fleet.query(`SELECT pg_cancel_backend(pid) FROM ${WAITING_AT_GATE}`);
     // It is soon there again, in another transaction.
     await until(
       async () => (await waiting(fleet)).every(({ since }) => since !== first?.since),
@@ -404,7 +404,7 @@ test.each([1, 4])(
     await gate.reached();
     // The string behind it is on its way by now.
     await sleep(50);
-    await fleet.query('SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid = 4711 AND NOT granted');
+    await fleet.query(`SELECT pg_terminate_backend(pid) FROM ${WAITING_AT_GATE}`);
     await gate.open();
     const result = await run;
     expect(result.totals).toEqual({ selected: 9, upToDate: 0, changed: 9, failed: 0, skipped: 0 });
