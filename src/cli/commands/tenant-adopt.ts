@@ -14,7 +14,7 @@ interface AdoptFlags extends FleetFlags {
   readonly map?: string;
 }
 
-/** What was asked for, if schemas were named. */
+/** What a map names. */
 interface Named {
   readonly adoptions: readonly TenantNames[];
   readonly bad: readonly AdoptionResult[];
@@ -34,7 +34,6 @@ export function addAdopt(tenant: Command, register: Register): void {
   register(addRun(adopt).addOption(concurrency()), 'tenant adopt', adoptTenants);
 }
 
-/** A name of a schema with "=" in it goes into a map. */
 function pair(text: string, before: readonly string[] = []): string[] {
   const [schema, ...organization] = text.split('=');
   if (schema === '' || organization.join('=') === '')
@@ -47,30 +46,28 @@ async function adoptTenants(
   flags: AdoptFlags,
   pairs: readonly string[],
 ): Promise<CommandResult> {
-  const named = await readNamed(context, flags, pairs);
+  const map = await readMap(context, flags);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
+    const given = await core.splitPairs(database, pairs);
+    const isNamed = map !== undefined || pairs.length > 0;
     const candidates = await core.readAdoptionCandidates(database);
     const known = candidates.schemas.flatMap(({ schema, clerkOrgId }) =>
       clerkOrgId === null ? [] : { schema, clerkOrgId },
     );
-    const { adoptions, bad } = named ?? { adoptions: known, bad: [] };
-    if (flags.dryRun === true || adoptions.length + bad.length === 0) {
-      const planned = await core.planAdoption(database, adoptions);
+    const adoptions = isNamed ? [...given, ...(map?.adoptions ?? [])] : known;
+    const { bad = [] } = map ?? {};
+    const planned = await core.planAdoption(database, adoptions);
+    if (flags.dryRun === true || adoptions.length + bad.length === 0)
       return plannedResult(context, candidates, [...planned, ...bad]);
-    }
-    if (adoptions.length > 0) {
-      if (named === undefined) await showCandidates(context, candidates);
-      const names = listed(
-        adoptions.map(({ schema, clerkOrgId }) => `${schema} (${clerkOrgId})`),
-        10,
-      );
-      await context.confirm(
-        `This registers ${counted(adoptions.length, 'schema')} as ACTIVE tenants: ${names}.`,
-      );
-    }
+    const due = planned.filter(({ outcome }) => outcome === 'adopted');
+    const others = [...planned.filter(({ outcome }) => outcome !== 'adopted'), ...bad];
+    if (due.length === 0)
+      return adoptionResult(context, candidates, { tenants: others, interrupted: false, durationMs: 0 });
+    if (!isNamed) await showCandidates(context, candidates);
+    await context.confirm(question(due));
     const options = { ...runOptions(context, settings, flags), observe };
-    const adopted = await core.adoptTenants(database, adoptions, options);
-    return adoptionResult(context, candidates, { ...adopted, tenants: [...adopted.tenants, ...bad] });
+    const adopted = await core.adoptTenants(database, due, options);
+    return adoptionResult(context, candidates, { ...adopted, tenants: [...adopted.tenants, ...others] });
   });
 }
 
@@ -81,25 +78,19 @@ async function showCandidates({ output }: Context, candidates: AdoptionCandidate
   output.message(await renderCandidates(candidates, output.errorLook));
 }
 
-/** Undefined if no schema is named. @throws TenantctlError FILE_UNUSABLE */
-async function readNamed(
-  context: Context,
-  { map }: AdoptFlags,
-  pairs: readonly string[],
-): Promise<Named | undefined> {
-  const given = pairs.map((text) => {
-    const at = text.indexOf('=');
-    return { schema: text.slice(0, at), clerkOrgId: text.slice(at + 1) };
-  });
-  if (map === undefined) return given.length === 0 ? undefined : { adoptions: given, bad: [] };
+/** Undefined if there is no map. @throws TenantctlError FILE_UNUSABLE */
+async function readMap(context: Context, { map }: AdoptFlags): Promise<Named | undefined> {
+  if (map === undefined) return undefined;
   const text = await readInput(map);
   await context.readEnvironment();
   const { parseAdoptions } = await import('../run/core.ts');
   const { adoptions, bad } = parseAdoptions(text);
-  return {
-    adoptions: [...given, ...adoptions],
-    bad: bad.map((line) => ({ ...line, outcome: 'failed', durationMs: 0 })),
-  };
+  return { adoptions, bad: bad.map((line) => ({ ...line, outcome: 'failed', durationMs: 0 })) };
+}
+
+function question(due: readonly AdoptionResult[]): string {
+  const names = due.map(({ schema, clerkOrgId }) => `${schema} (${clerkOrgId})`);
+  return `This registers ${counted(due.length, 'schema')} as ACTIVE tenants: ${listed(names, 10)}.`;
 }
 
 function plannedResult(

@@ -64,7 +64,7 @@ export function renderAdoptions(
   const count = (...outcomes: AdoptionResult['outcome'][]) =>
     results.filter(({ outcome }) => outcomes.includes(outcome)).length;
   const [failed, skipped] = [count('failed'), count('skipped')];
-  if (results.length > 1 || adopted.length === 0) {
+  if (results.length > 1 || adopted.length + failed === 0) {
     const sums = sumOf([
       [adopted.length, isPlan ? 'would be adopted' : 'adopted'],
       [count('already-adopted'), 'already adopted'],

@@ -21,7 +21,7 @@ export function renderMarks(results: readonly MarkResult[], isPlan: boolean, loo
   const count = (outcome: MarkResult['outcome']) =>
     results.filter((result) => result.outcome === outcome).length;
   const [failed, skipped] = [count('failed'), count('skipped')];
-  if (results.length > 1 || marked.length === 0) {
+  if (results.length > 1 || marked.length + failed === 0) {
     const sums = sumOf([
       [marked.length, isPlan ? 'would be changed' : 'changed'],
       [count('unchanged'), 'had them already'],

@@ -46,7 +46,7 @@ export { verifyBackup } from '../../core/backup/read-backup.ts';
 export { backupTenants, backupTenantTo, planBackups } from '../../core/tenant/backup.ts';
 export { compareWithBackup, isAlike } from '../../core/tenant/backup/compare-with-backup.ts';
 export { adoptTenants, planAdoption } from '../../core/tenant/adopt.ts';
-export { readAdoptionCandidates } from '../../core/tenant/adoption/adoption-candidates.ts';
+export { readAdoptionCandidates, splitPairs } from '../../core/tenant/adoption/adoption-candidates.ts';
 export { parseAdoptions } from '../../core/tenant/adoption/parse-adoptions.ts';
 export { archiveTenants, planArchive } from '../../core/tenant/archive.ts';
 export { dropTenants, forgetTenants, planDrop, readDropped } from '../../core/tenant/drop.ts';

@@ -14,6 +14,7 @@ import { checkCall } from '../options/check-call.ts';
 import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
 import type { ForwardOptions } from '../plan/plan.ts';
 import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import { observeEnd } from '../serve/observe-end.ts';
 import { serve } from '../serve/serve.ts';
 import type { Outcome } from '../serve/work.ts';
 import { recordFiles } from '../state/checksums.ts';
@@ -117,6 +118,10 @@ async function markInRun({ context, options, run, observe }: CommandRun<MarkOpti
       observe,
       attempt: (task, earlier) =>
         attemptMark(context, task, earlier, (history) => planMarks(folder, history, files, options)),
+      onEnd: observeEnd(observe, 'marked', (outcome: Outcome<MarkTask, Marked>) => {
+        const { clerkOrgId, ...result } = toResult(outcome);
+        return { ...result, clerkOrgId: clerkOrgId ?? '' };
+      }),
       ledger: { command: 'history mark', direction: 'up', areStanding: true },
     });
     all.push(...outcomes.map(toResult));

@@ -12,6 +12,8 @@ export interface AdoptFacts {
   readonly owner: string | null;
   /** How the registry writes the organization id. */
   readonly written: string;
+  /** The extension that has made the schema, or whose objects are there; null if there is none. */
+  readonly extension: string | null;
   /** The organization whose row names the schema. */
   readonly ownedBy: string | null;
   /** The organization's row; null if there is none. */
@@ -28,6 +30,11 @@ export function selectAdoptFacts(
   const id = castId(names, shape, clerkOrgId);
   return `SELECT
     (SELECT pg_get_userbyid(n.nspowner)::text FROM pg_namespace n WHERE n.nspname = ${literal(schema)}) AS owner,
+    (SELECT coalesce((SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                      WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e' LIMIT 1),
+                     (SELECT min(e.extname) FROM pg_extension e WHERE e.extnamespace = n.oid AND NOT EXISTS (
+                        SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = ${literal(names.tenantHistory)})))::text
+     FROM pg_namespace n WHERE n.nspname = ${literal(schema)}) AS extension,
     (${id})::text AS written,
     (SELECT t.${organization}::text FROM ${table} t WHERE t.${schemaColumn}::text = ${literal(schema)} LIMIT 1) AS "ownedBy",
     (SELECT json_build_object('schema', coalesce(t.${schemaColumn}::text, ''), 'status', ${statusOf(names, `t.${status}`)})

@@ -54,6 +54,18 @@ export function misspelt(
   return refused('ORGANIZATION_ID_INVALID', tenant, message, hint);
 }
 
+/**
+ * The error of a statement that writes an organization id into the type of its column.
+ * @param tenant whom the error is about
+ */
+export function unheldId(clerkOrgId: string, thrown: unknown, tenant = clerkOrgId): TenantctlError {
+  const error = toDatabaseError(thrown, { tenant });
+  // No uuid or number; too long; too large.
+  if (!['22P02', '22001', '22003'].includes(error.sqlstate ?? '')) return error;
+  const message = `The registry cannot hold "${clerkOrgId}": ${error.message}`;
+  return refused('ORGANIZATION_ID_INVALID', tenant, message, 'Nothing was changed.');
+}
+
 /** @param schema empty if it is not known @param tenant whom the error is about */
 export function tenantExists(
   clerkOrgId: string,

@@ -15,6 +15,8 @@ export type TenantOutcome =
   | 'unarchived'
   | 'dropped'
   | 'archived'
+  | 'adopted'
+  | 'marked'
   | 'granted'
   | 'revoked'
   | 'up-to-date'

@@ -15,6 +15,7 @@ import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { adoptRow, selectAdoptFacts, takesRows, type AdoptFacts } from '../registry/adopt-row.ts';
 import { assertHolds, assertRegistry, type RegistryShape } from '../registry/registry-shape.ts';
+import { unheldId } from '../registry/registration-errors.ts';
 import type { TenantNames } from '../registry/rename-row.ts';
 import { assertOrganizationId } from '../registry/schema-name.ts';
 import { CHANNEL } from '../registry/status.ts';
@@ -25,6 +26,7 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
 import { knowAdopted } from '../state/tenant-ids.ts';
+import { observeEnd } from '../serve/observe-end.ts';
 import { refusalOfAdoption } from './adoption/adopt-errors.ts';
 
 export type AdoptOptions = FleetVerbOptions;
@@ -83,6 +85,7 @@ export async function adoptTenants(
         lanes,
         observe,
         attempt: ({ tenant }) => attemptAdoption(context, registry, tenant),
+        onEnd: observeEnd(observe, 'adopted', toResult),
         ledger: { command: 'tenant adopt', direction: 'up', areStanding: true },
       },
     );
@@ -169,7 +172,11 @@ async function lookAt(
   tenant: TenantNames,
 ): Promise<{ isDone: boolean; hasRow: boolean; error?: TenantctlError | undefined }> {
   assertOrganizationId(tenant.clerkOrgId);
-  const { rows } = await client.query<AdoptFacts & QueryResultRow>(selectAdoptFacts(names, registry, tenant));
+  const { rows } = await client
+    .query<AdoptFacts & QueryResultRow>(selectAdoptFacts(names, registry, tenant))
+    .catch((error: unknown) => {
+      throw unheldId(tenant.clerkOrgId, error);
+    });
   const [facts] = rows;
   if (facts === undefined) throw new Error('the facts are always one row');
   const isDone = facts.ownedBy === tenant.clerkOrgId && facts.owner !== null;

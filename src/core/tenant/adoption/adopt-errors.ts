@@ -11,7 +11,7 @@ export function refusalOfAdoption(
   names: Names,
   takesRows: boolean,
   tenant: TenantNames,
-  { owner, written, ownedBy, row }: AdoptFacts,
+  { owner, extension, written, ownedBy, row }: AdoptFacts,
 ): TenantctlError | undefined {
   const { clerkOrgId, schema } = tenant;
   const refused = refusedSchema(tenant);
@@ -22,6 +22,15 @@ export function refusalOfAdoption(
       tenant: clerkOrgId,
       hint: 'tenantctl tenant adopt --dry-run lists the schemas that have no row. A new one is created by tenantctl tenant provision.',
     });
+  if (extension !== null)
+    return new TenantctlError(
+      'SCHEMA_NAME_TAKEN',
+      `The schema ${schema} is that of the extension ${extension}.`,
+      {
+        tenant: clerkOrgId,
+        hint: "It is not a tenant's. tenantctl tenant adopt --dry-run lists the schemas that can be one.",
+      },
+    );
   if (ownedBy !== null) return taken(clerkOrgId, schema, ownedBy);
   if (row !== null && row.schema !== '')
     return tenantExists(clerkOrgId, row.schema, 'An organization has one schema.');

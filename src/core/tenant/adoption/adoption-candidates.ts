@@ -3,6 +3,7 @@ import { literal } from '../../../db/sql.ts';
 import { checkDatabase } from '../../options/check-call.ts';
 import { readTenants, type RegisteredTenant } from '../../registry/registry.ts';
 import { assertRegistry } from '../../registry/registry-shape.ts';
+import type { TenantNames } from '../../registry/rename-row.ts';
 import { registrySql } from '../../registry/registry-sql.ts';
 import { newSchemaName, SYSTEM_SCHEMA } from '../../registry/schema-name.ts';
 import { readStateVersion, TENANT_IDS_SINCE } from '../../state/version.ts';
@@ -54,6 +55,24 @@ export async function readAdoptionCandidates(database: Database): Promise<Adopti
     .filter(({ hasSchema, sharedBy }) => !hasSchema && (sharedBy ?? null) === null)
     .map(({ clerkOrgId, schema, status }) => ({ clerkOrgId, schema, status }));
   return { schemas, rows };
+}
+
+/**
+ * Splits `schema=organization`. Either may hold a "=": it is split where the left part is a schema, or else at the first.
+ * @param pairs each with a "="
+ */
+export async function splitPairs(database: Database, pairs: readonly string[]): Promise<TenantNames[]> {
+  const placesOf = (pair: string) => [...pair.matchAll(/=/g)].map(({ index }) => index);
+  const { rows } = await database.query<{ schema: string }>(
+    'SELECT nspname::text AS schema FROM pg_namespace WHERE nspname = ANY ($1::text[])',
+    [pairs.flatMap((pair) => placesOf(pair).map((at) => pair.slice(0, at)))],
+  );
+  const schemas = new Set(rows.map(({ schema }) => schema));
+  return pairs.map((pair) => {
+    const places = placesOf(pair);
+    const at = places.findLast((place) => schemas.has(pair.slice(0, place))) ?? places[0] ?? pair.length;
+    return { schema: pair.slice(0, at), clerkOrgId: pair.slice(at + 1) };
+  });
 }
 
 /** Knows the organization of a schema that was a tenant's before. */

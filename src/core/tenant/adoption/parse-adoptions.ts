@@ -64,20 +64,50 @@ function ambiguous(lines: readonly number[]): TenantctlError {
 /** One JSON object whose keys are schemas; undefined if it is something else. */
 function parseObject(text: string): Table<keyof typeof FIELDS> | undefined {
   const entries = entriesOf(text);
-  const isRow = entries?.some(([key]) => key === 'schema' || key === 'schema_name');
+  const isRow = entries?.some(({ key }) => key === 'schema' || key === 'schema_name');
   if (entries === undefined || isRow === true) return undefined;
-  const rows = entries.map(([schema, organization]) => {
-    const line = text.slice(0, text.indexOf(JSON.stringify(schema))).split('\n').length;
-    return { line, values: { schema, organization: typeof organization === 'string' ? organization : '' } };
-  });
+  const rows = entries.map(({ key, value, line }) => ({
+    line,
+    values: { schema: key, organization: value },
+  }));
   return { rows, bad: [] };
 }
 
-function entriesOf(text: string): [string, unknown][] | undefined {
+const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
+/** A string, with the colon behind it if it is a key; a bracket; or another value. */
+const TOKENS = new RegExp(
+  String.raw`(?<text>${STRING})(?<colon>\s*:)?|(?<bracket>[{}[\]])|[^\s,"{}[\]]+`,
+  'g',
+);
+
+interface Entry {
+  readonly key: string;
+  /** Empty if it is no string. */
+  readonly value: string;
+  readonly line: number;
+}
+
+/** The entries of one JSON object in their order; JSON.parse keeps only the last of a repeated key. */
+function entriesOf(text: string): Entry[] | undefined {
   if (!text.trimStart().startsWith('{')) return undefined;
   try {
-    return Object.entries(JSON.parse(text) as object);
+    JSON.parse(text);
   } catch {
     return undefined;
   }
+  const entries: Entry[] = [];
+  let depth = 0;
+  let key: Pick<Entry, 'key' | 'line'> | undefined;
+  for (const { index, groups = {} } of text.matchAll(TOKENS)) {
+    const { text: string, colon, bracket } = groups;
+    const word = string === undefined ? '' : (JSON.parse(string) as string);
+    if (depth === 1 && colon !== undefined)
+      key = { key: word, line: text.slice(0, index).split('\n').length };
+    else if (depth === 1 && key !== undefined) {
+      entries.push({ ...key, value: word });
+      key = undefined;
+    }
+    if (bracket !== undefined) depth += '{['.includes(bracket) ? 1 : -1;
+  }
+  return entries;
 }

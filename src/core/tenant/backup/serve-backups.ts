@@ -18,7 +18,7 @@ import type { RunContext } from '../../run/run-context.ts';
 import { serve } from '../../serve/serve.ts';
 import type { Attempt, Outcome } from '../../serve/work.ts';
 import { recordBackup } from '../../state/backups.ts';
-import { observeEnd } from '../common/observe-end.ts';
+import { observeEnd } from '../../serve/observe-end.ts';
 import { BACKED_UP, type BackupResult } from './backup-result.ts';
 
 /** A folder that gets a file for each tenant, or a stream for one. */

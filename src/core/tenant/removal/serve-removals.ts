@@ -4,7 +4,7 @@ import { createLanes, ONE_LANE, type Concurrency } from '../../run/lanes.ts';
 import type { RunContext } from '../../run/run-context.ts';
 import { serve } from '../../serve/serve.ts';
 import type { Outcome } from '../../serve/work.ts';
-import { observeEnd } from '../common/observe-end.ts';
+import { observeEnd } from '../../serve/observe-end.ts';
 import { giveBack } from './give-back.ts';
 import { removeTenant } from './remove-tenant.ts';
 import type { Removal, Removed } from './removal-step.ts';
@@ -74,9 +74,15 @@ async function giveBackTo(
   tenant: RemovedTenant,
   observe: Observer,
 ): Promise<void> {
-  const { kind, ...attempt } = await giveBack(context, removal, tenant);
-  if (kind === 'done') return;
-  const why = 'error' in attempt && attempt.error !== undefined ? `: ${attempt.error.message}` : '';
-  const message = `"${tenant.clerkOrgId}" is not as it was before its ${removal.verb}${why}. Run the command again.`;
-  observe({ type: 'warning', message });
+  const { error, invalid } = await giveBack(context, removal, tenant);
+  const warn = (message: string) => observe({ type: 'warning', message });
+  for (const statement of invalid)
+    warn(
+      `A foreign key of "${tenant.clerkOrgId}" has rows that break it now, and holds for new rows only. Correct them, and then: ${statement};`,
+    );
+  // Of another verb: nothing was taken.
+  if (error === undefined || error.code === 'TENANT_UNFINISHED') return;
+  warn(
+    `"${tenant.clerkOrgId}" is not as it was before its ${removal.verb} (${error.message}). Run the command again.`,
+  );
 }

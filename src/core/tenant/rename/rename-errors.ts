@@ -2,7 +2,13 @@ import { toDatabaseError } from '../../../db/database-error.ts';
 import { TenantctlError } from '../../../errors.ts';
 import { listed } from '../../../wording.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
-import { misspelt, refusedSchema, taken, tenantExists } from '../../registry/registration-errors.ts';
+import {
+  misspelt,
+  refusedSchema,
+  taken,
+  tenantExists,
+  unheldId,
+} from '../../registry/registration-errors.ts';
 import type { RenameFacts, TenantNames } from '../../registry/rename-row.ts';
 import { RENAMABLE } from '../../registry/transitions.ts';
 import { tenantAmbiguous } from '../../state/tenant-ids.ts';
@@ -63,16 +69,8 @@ export function renameRefused(
   const error = toDatabaseError(thrown, { tenant: from.clerkOrgId });
   // A row of the new organization was inserted meanwhile.
   if (error.sqlstate === '23505') return tenantExists(to.clerkOrgId, '', CHOOSE, from.clerkOrgId);
-  // Text that the column's type cannot hold.
-  if (['22P02', '22001'].includes(error.sqlstate ?? ''))
-    return new TenantctlError(
-      'ORGANIZATION_ID_INVALID',
-      `The registry cannot hold "${to.clerkOrgId}": ${error.message}`,
-      {
-        tenant: from.clerkOrgId,
-        hint: 'Nothing was changed.',
-      },
-    );
+  const unheld = unheldId(to.clerkOrgId, error, from.clerkOrgId);
+  if (unheld !== error) return unheld;
   if (error.sqlstate === '42710')
     return error.with({
       hint: 'TENANT_ROLE names the role after the schema. If nobody uses the one that has this name, drop it. Without --with-schema, both keep their names.',

@@ -6,7 +6,7 @@ import type { Lanes } from '../../run/lanes.ts';
 import { recordLoaded } from '../../run/run-context.ts';
 import { serve } from '../../serve/serve.ts';
 import type { Outcome } from '../../serve/work.ts';
-import { observeEnd } from '../common/observe-end.ts';
+import { observeEnd } from '../../serve/observe-end.ts';
 import {
   attemptRestore,
   buildOf,

@@ -20,7 +20,7 @@ import type { RunContext } from '../../run/run-context.ts';
 import { serve } from '../../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../../serve/work.ts';
 import { tenantTarget, type Target } from '../../target/target.ts';
-import { observeEnd } from '../common/observe-end.ts';
+import { observeEnd } from '../../serve/observe-end.ts';
 import {
   CHANGED,
   resultOf,

@@ -1,7 +1,7 @@
-import type { TenantctlError } from '../../../errors.ts';
-import type { Observer } from '../../report/event.ts';
-import type { TenantOutcome } from '../../report/results.ts';
-import type { Outcome, Task, Work } from '../../serve/work.ts';
+import type { TenantctlError } from '../../errors.ts';
+import type { Observer } from '../report/event.ts';
+import type { TenantOutcome } from '../report/results.ts';
+import type { Outcome, Task, Work } from './work.ts';
 
 /** What a verb's result for a tenant says. */
 interface Ended {
