@@ -43,7 +43,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant clone org_acme org_demo --mask mask.json --mask-rest keep',
   ],
   'tenant backup': [
-    'tenant backup org_acme org_globex --out backups',
+    'tenant backup org_acme org_globex',
     'tenant backup --all --out backups',
     'tenant backup org_acme --out - > org_acme.tar',
   ],

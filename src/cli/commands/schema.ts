@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TenantctlError } from '../../errors.ts';
-import { shellWord } from '../../wording.ts';
+import { shellWord, tenantWord } from '../../wording.ts';
 import { readGenerated } from '../run/generated-file.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -30,7 +30,8 @@ async function dumpCommand(context: Context, flags: DumpFlags): Promise<CommandR
   const file = check ?? out;
   const path = file === undefined ? undefined : resolve(context.folder, file);
   const before = path === undefined ? undefined : readGenerated(path, 'Name a file for the schema.');
-  const again = `Run tenantctl schema dump --out ${shellWord(file ?? '')}, and commit the file.`;
+  const of = tenant === undefined ? '' : ` --tenant ${tenantWord(tenant)}`;
+  const again = `Run tenantctl schema dump${of} --out ${shellWord(file ?? '')}, and commit the file.`;
   if (check !== undefined && before === undefined)
     throw new TenantctlError('CHECK_FAILED', `${check} does not exist.`, { hint: again });
   const { DUMP_HEADER } = await import('../run/core.ts');

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { backupPlanDocument, backupsDocument } from '../../core/documents/backup-document.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -22,7 +23,11 @@ export function addTenantBackup(tenant: Command, register: Register): void {
       tenantNames,
     )
     .option('--all', 'back up all ACTIVE and SUSPENDED tenants')
-    .requiredOption('--out <folder>', 'folder that the files are written to; -: write one tenant to stdout')
+    .option(
+      '--out <folder>',
+      'folder that the files are written to, created if it is missing; -: write one tenant to stdout',
+      'backups',
+    )
     .option('--dry-run', 'show which tenants would be backed up, and how large they are; write nothing');
   register(addRun(backup).addOption(concurrency()), 'tenant backup', backUp);
 }
@@ -41,7 +46,12 @@ async function backUp(
   if (flags.dryRun === true) return planOf(context, tenants);
   if (flags.out === '-') return backUpToStdout(context, flags, names);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
-    const options = { ...runOptions(context, settings, flags), directory: flags.out, tenants, observe };
+    const options = {
+      ...runOptions(context, settings, flags),
+      directory: resolve(context.folder, flags.out),
+      tenants,
+      observe,
+    };
     const result = await core.backupTenants(database, options);
     const { run: id, tenants: results, interrupted } = result;
     const failed = results.filter(({ error }) => error !== undefined);

@@ -7,6 +7,7 @@ import {
 } from '../../core/documents/removal-document.ts';
 import type { Loss } from '../../core/tenant/common/losses.ts';
 import type { Removals, RemovalVerb } from '../../core/tenant/removal/removal-result.ts';
+import type { RemovalPlan } from '../../core/tenant/removal/removal-run.ts';
 import { counted } from '../../wording.ts';
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import { tenantNames } from '../flags/list.ts';
@@ -68,7 +69,7 @@ function dropTenants(
   if (flags.forget === true) return forget(context, names);
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = { ...runOptions(context, settings, flags), observe };
-    if (flags.dryRun === true) return planned('drop', await core.planDrop(database, names, options));
+    if (flags.dryRun === true) return planned(context, 'drop', await core.planDrop(database, names, options));
     const backupFolder = flags.backup ? resolve(context.folder, flags.out) : undefined;
     const result = await core.dropTenants(database, names, {
       ...options,
@@ -86,7 +87,7 @@ function archiveTenants(
 ): Promise<CommandResult> {
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = { ...runOptions(context, settings, flags), observe };
-    if (flags.dryRun === true) return planned('archive', await core.planArchive(database, names));
+    if (flags.dryRun === true) return planned(context, 'archive', await core.planArchive(database, names));
     const backupFolder = resolve(context.folder, flags.out);
     const result = await core.archiveTenants(database, names, {
       ...options,
@@ -118,10 +119,14 @@ function wordToType(losses: readonly Loss[]): string {
   return losses.length === 1 && first !== undefined ? first.clerkOrgId : String(losses.length);
 }
 
-function planned(verb: RemovalVerb, losses: readonly Loss[]): CommandResult {
+function planned({ output }: Context, verb: RemovalVerb, plan: RemovalPlan): CommandResult {
+  const { losses, results } = plan;
+  const failed = results.filter(({ error }) => error !== undefined);
+  showFailures(output, failed);
   return {
-    document: plannedRemovalsDocument(losses),
-    text: ({ renderLosses }, look) => renderLosses(verb, losses, look),
+    document: plannedRemovalsDocument(plan),
+    text: ({ renderLosses }, look) => renderLosses(verb, plan, look),
+    error: failureOf(failed, losses.length + results.length, 'would fail'),
   };
 }
 

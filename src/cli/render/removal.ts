@@ -1,5 +1,5 @@
 import type { Tombstone } from '../../core/state/tombstones.ts';
-import type { Loss } from '../../core/tenant/common/losses.ts';
+import type { RemovalPlan } from '../../core/tenant/removal/removal-run.ts';
 import type { RemovalResult, RemovalVerb } from '../../core/tenant/removal/removal-result.ts';
 import { counted, listed, secondOf, sumOf } from '../../wording.ts';
 import { bytesText } from './bytes.ts';
@@ -46,7 +46,11 @@ export function renderRemovals(results: readonly RemovalResult[], verbose: boole
 }
 
 /** What a dry run found. */
-export async function renderLosses(verb: RemovalVerb, losses: readonly Loss[], look: Look): Promise<string> {
+export async function renderLosses(
+  verb: RemovalVerb,
+  { losses, results }: RemovalPlan,
+  look: Look,
+): Promise<string> {
   const rows = losses.map(({ clerkOrgId, schema, status, tables, estimatedRows, bytes, role }) => [
     clerkOrgId,
     schema,
@@ -60,7 +64,14 @@ export async function renderLosses(verb: RemovalVerb, losses: readonly Loss[], l
   return [
     ...(rows.length === 0 ? [] : [await renderTable(head, rows, look)]),
     `${counted(losses.length, 'tenant')} would be ${verb === 'drop' ? 'dropped' : 'ARCHIVED'}.`,
-  ].join('\n');
+    renderRemovals(
+      results.filter(({ error }) => error === undefined),
+      false,
+      look,
+    ),
+  ]
+    .filter((text) => text !== '')
+    .join('\n');
 }
 
 /** The tenants that were dropped. */

@@ -8,9 +8,11 @@ export async function readInput(path: string): Promise<string> {
     return decodeText(path === '-' ? await buffer(process.stdin) : readFileBytes(path));
   } catch (cause) {
     const message = `${nameOfInput(path)} ${messageOf(cause)}.`;
-    throw new TenantctlError('FILE_UNUSABLE', message, { cause });
+    throw new TenantctlError('FILE_UNUSABLE', message, { cause, hint: HINT });
   }
 }
+
+const HINT = 'Name a text file in UTF-8; the path is relative to the current folder. -: standard input.';
 
 export function nameOfInput(path: string): string {
   return path === '-' ? 'Standard input' : path;

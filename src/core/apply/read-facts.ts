@@ -38,10 +38,9 @@ export async function readFacts(
   const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
   progress.pid = taken?.pid;
   if (taken?.locked !== true) return { kind: 'busy' };
-  // First: a tenant that a verb has just made SUSPENDED is left alone, like any other that is not ACTIVE.
+  assertFinished(seen.verb, assignment.verb);
   if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
     return { kind: 'status', status: seen.status };
-  assertFinished(seen.verb, assignment.verb);
   if (!seen.is_known) throw tenantAmbiguous({ clerkOrgId: target.clerkOrgId ?? '', schema: target.schema });
   if (seen.intent !== null)
     throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));

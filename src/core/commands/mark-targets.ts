@@ -8,6 +8,7 @@ import { readTenants, selectTenants, type RegisteredTenant } from '../registry/r
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { EMPTY_HISTORY, readHistories, readMasterHistory, type History } from '../target/history.ts';
 import { masterTarget, tenantTarget, type Target } from '../target/target.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 
 /** The statuses of tenants whose histories can be marked. */
 export const MARKABLE: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED'];
@@ -63,6 +64,7 @@ function select(
 function whyNot(tenant: RegisteredTenant): TenantctlError | undefined {
   const refused = refusedSchema(tenant);
   if (refused !== undefined) return refused;
+  if (tenant.unfinished !== undefined) return tenantUnfinished(tenant.unfinished);
   if (!MARKABLE.some((status) => status === tenant.status)) return tenantNotActive(tenant, tenant.status);
   return tenant.hasSchema ? undefined : schemaMissing(tenant);
 }

@@ -25,6 +25,7 @@ import { stampOf } from '../stamps/stamps.ts';
 import { forgetFailure, forgetUndoneRefusal } from '../state/failures.ts';
 import { deleteIntent, type BegunIntent } from '../state/intents.ts';
 import type { Database } from '../../db/database.ts';
+import { assertFinished } from '../state/unfinished-verb.ts';
 
 export interface ResolveOptions {
   /** An organization id or a schema name; "master" for the master schema. */
@@ -135,6 +136,7 @@ async function targetOf(
   await assertRegistry(database);
   const [tenant] = selectTenants(await readTenants(database), [name]);
   if (tenant === undefined) throw new Error('selectTenants found nobody and did not say so');
+  assertFinished(tenant.unfinished);
   const refused = refusedSchema(tenant);
   if (refused !== undefined) throw refused;
   return tenantTarget(database.names, tenant, tenant.owner === null ? {} : { tenantRole });

@@ -38,7 +38,10 @@ export async function readContent(client: PoolClient, schema: string, names: Nam
     lockTableOf(names.tenantHistory),
   ]);
   const facts = rows[0]?.facts ?? undefined;
-  if (facts === undefined) throw new TenantctlError('SCHEMA_MISSING', `The schema ${schema} does not exist.`);
+  if (facts === undefined)
+    throw new TenantctlError('SCHEMA_MISSING', `The schema ${schema} does not exist.`, {
+      hint: 'tenantctl doctor says what to do about it.',
+    });
   assertReadable(schema, facts);
   const problems = [...problemsOf(facts), ...(await largeObjects(client, schema, facts))];
   if (problems.length > 0) throw notCopied(schema, problems);

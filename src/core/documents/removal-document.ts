@@ -1,6 +1,6 @@
 import type { ErrorReport } from '../../errors.ts';
 import type { Tombstone } from '../state/tombstones.ts';
-import type { Loss } from '../tenant/common/losses.ts';
+import type { RemovalPlan } from '../tenant/removal/removal-run.ts';
 import type { RemovalResult, Removals } from '../tenant/removal/removal-result.ts';
 import { withReport } from './document.ts';
 
@@ -15,9 +15,10 @@ export function removalsDocument({ run, tenants, ...rest }: Removals): RemovalsD
 
 export type PlannedRemovalsDocument = ReturnType<typeof plannedRemovalsDocument>;
 
-/** With `--dry-run`: what would go. */
-export function plannedRemovalsDocument(losses: readonly Loss[]) {
-  return { dryRun: true, tenants: losses } as const;
+/** With `--dry-run`: what would go, and why others would not. */
+export function plannedRemovalsDocument({ losses, results }: RemovalPlan) {
+  const refused = results.filter(({ error }) => error !== undefined).map(withReport);
+  return { dryRun: true, tenants: losses, refused } as const;
 }
 
 export type DroppedDocument = ReturnType<typeof droppedDocument>;

@@ -110,7 +110,10 @@ export function resultsOfIdle({ upToDate, problems }: FleetPlan): TenantResult[]
 
 export function resultsOfNotActive({ notActive }: Pick<Fleet, 'notActive'>): TenantResult[] {
   return notActive.map(({ tenant, error }) =>
-    untouched(tenant, 'skipped', { reason: `its status is ${tenant.status}`, error }),
+    untouched(tenant, 'skipped', {
+      reason: error.code === 'TENANT_UNFINISHED' ? 'a verb has not ended' : `its status is ${tenant.status}`,
+      error,
+    }),
   );
 }
 

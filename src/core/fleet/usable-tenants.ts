@@ -4,6 +4,7 @@ import { readActiveOrNamed, type RegisteredTenant } from '../registry/registry.t
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { schemaMissing } from './plan-fleet.ts';
 import type { RefusedTenant, Selection } from './select-fleet.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 
 /** Tenants in whose schemas this role can work, and the others. */
 export interface UsableTenants {
@@ -27,7 +28,8 @@ export async function readUsableTenants(database: Database, { tenants }: Selecti
   const usable: RegisteredTenant[] = [];
   const refused: RefusedTenant<RegisteredTenant>[] = [];
   for (const tenant of selected) {
-    if (!tenant.hasSchema) refused.push({ tenant, error: schemaMissing(tenant) });
+    if (tenant.unfinished !== undefined) refused.push({ tenant, error: tenantUnfinished(tenant.unfinished) });
+    else if (!tenant.hasSchema) refused.push({ tenant, error: schemaMissing(tenant) });
     else if (!open.has(tenant.schema)) refused.push({ tenant, error: mayNotUse(tenant) });
     else usable.push(tenant);
   }

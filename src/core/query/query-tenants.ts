@@ -15,6 +15,7 @@ import type { Attempt } from '../serve/work.ts';
 import { tenantTarget } from '../target/target.ts';
 import { parseQuery } from './statement.ts';
 import type { Database } from '../../db/database.ts';
+import { assertFinished } from '../state/unfinished-verb.ts';
 
 export interface TenantRows extends Page {
   readonly tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>;
@@ -165,6 +166,7 @@ async function askTenant(
 ): Promise<Attempt<number>> {
   const { searchPath } = tenantTarget(database.names, tenant);
   try {
+    assertFinished(tenant.unfinished);
     if (!tenant.hasSchema) throw schemaMissing(tenant);
     const settings = { searchPath, lockTimeoutMs, statementTimeoutMs };
     await handOver.page(await readPages(database, settings, query, (page) => handOver.page(page)));

@@ -1,16 +1,22 @@
 import { TenantctlError } from '../../errors.ts';
 import { STATUSES } from '../../names.ts';
 import { shellWord, tenantWord } from '../../wording.ts';
+import { tenantUnfinished, type VerbIntent } from '../state/unfinished-verb.ts';
 import { UNFINISHED } from './transitions.ts';
 
 /**
- * Why nothing is done to a tenant that was asked for, with the way out.
+ * Why nothing is done to a tenant that was asked for, with the way out. A status that a verb has left is explained by
+ * that verb: TENANT_UNFINISHED.
  * @param status null if the registry no longer has its row
  */
 export function tenantNotActive(
-  { clerkOrgId: tenant }: { readonly clerkOrgId: string },
+  {
+    clerkOrgId: tenant,
+    unfinished,
+  }: { readonly clerkOrgId: string; readonly unfinished?: VerbIntent | undefined },
   status: string | null,
 ): TenantctlError {
+  if (unfinished !== undefined) return tenantUnfinished(unfinished);
   if (status === null) {
     const message = `The tenant "${tenant}" is no longer in the registry.`;
     return new TenantctlError('TENANT_UNKNOWN', message, { tenant });

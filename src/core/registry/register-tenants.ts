@@ -2,6 +2,7 @@ import type { QueryResultRow } from 'pg';
 import { literal } from '../../db/sql.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { Names } from '../../names.ts';
+import type { VerbIntent } from '../state/unfinished-verb.ts';
 import {
   misspelt,
   refusedRow,
@@ -24,6 +25,8 @@ export interface Registration {
   readonly status: string;
   readonly isNew: boolean;
   readonly isKnown: boolean;
+  /** A verb that has begun and not ended. */
+  readonly unfinished?: VerbIntent | undefined;
   readonly error?: TenantctlError;
 }
 

@@ -7,6 +7,8 @@ import type { Names, TenantStatus } from '../../names.ts';
 import { lockTableOf } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
 import { SYSTEM_SCHEMA } from './schema-name.ts';
+import type { VerbIntent } from '../state/unfinished-verb.ts';
+import { readUnfinished } from '../state/verb-intents.ts';
 import type { Database } from '../../db/database.ts';
 
 export interface Tenant {
@@ -16,7 +18,12 @@ export interface Tenant {
   readonly status: TenantStatus | (string & {});
   readonly createdAt: Date | null;
   readonly updatedAt: Date | null;
+  /** A verb that has begun and not ended, if there is one. No other verb but `drop` may touch the tenant. */
+  readonly unfinished?: VerbIntent | undefined;
 }
+
+/** What verbs need to know of a tenant before they take its lock. */
+export type FoundTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status' | 'unfinished'>;
 
 /** A tenant with catalog facts about its schema. */
 export interface RegisteredTenant extends Tenant {
@@ -89,7 +96,21 @@ export async function readTenants(database: Database): Promise<RegisteredTenant[
     `SELECT ${tenantColumns(names, shared, true)} FROM ${table} t ${joinSchema(names, shared)} ${joinHistory(names)}
      ORDER BY t.${organization}::text COLLATE "C"`,
   );
-  return rows;
+  return withUnfinished(database, rows);
+}
+
+/** Adds what has not ended of them. */
+export async function withUnfinished<T extends { readonly schema: string }>(
+  database: Database,
+  tenants: readonly T[],
+): Promise<(T & Pick<Tenant, 'unfinished'>)[]> {
+  if (tenants.length === 0) return [];
+  const verbs = await readUnfinished(database);
+  if (verbs.size === 0) return [...tenants];
+  return tenants.map((tenant) => {
+    const unfinished = verbs.get(tenant.schema);
+    return unfinished === undefined ? tenant : { ...tenant, unfinished };
+  });
 }
 
 /** The ACTIVE tenants, or those that are named, whatever their status. @throws TenantctlError TENANT_UNKNOWN */
@@ -114,12 +135,9 @@ export async function countByStatus(
 }
 
 /** By organization id or schema. @throws TenantctlError TENANT_UNKNOWN, with every unknown name */
-export async function findTenants(
-  database: Database,
-  names: readonly string[],
-): Promise<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>[]> {
+export async function findTenants(database: Database, names: readonly string[]): Promise<FoundTenant[]> {
   const { table, organization, schema, status } = registrySql(database.names);
-  const { rows } = await database.query<Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>>(
+  const { rows } = await database.query<FoundTenant & QueryResultRow>(
     `SELECT coalesce(${organization}::text, '') AS "clerkOrgId", coalesce(${schema}::text, '') AS schema,
             ${statusOf(database.names, status)} AS status
      FROM ${table}
@@ -127,7 +145,7 @@ export async function findTenants(
      ORDER BY ${organization}::text COLLATE "C"`,
     [names],
   );
-  return selectTenants(rows, names);
+  return withUnfinished(database, selectTenants(rows, names));
 }
 
 /**

@@ -58,8 +58,8 @@ async function serveBusy<T extends Task, Done>(session: Session<T, Done>): Promi
 }
 
 function giveUp<T extends Task, Done>(session: Session<T, Done>): void {
-  for (const { task, failure } of session.busy.splice(0)) {
-    const tenant = task.tenant.clerkOrgId;
+  for (const { task, failure, of } of session.busy.splice(0)) {
+    const tenant = of ?? task.tenant.clerkOrgId;
     const whom = tenant === undefined ? 'the master schema' : `"${tenant}"`;
     const error = new TenantctlError(
       'LOCK_TIMEOUT',

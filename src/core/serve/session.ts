@@ -27,6 +27,8 @@ export interface Session<T extends Task, Done> {
 
 export interface Pending<T extends Task, Done> extends Earlier<Done> {
   readonly task: T;
+  /** The organization whose lock another run has, if not the task's. */
+  readonly of?: string | undefined;
 }
 
 /** @param mayBeCommitted an earlier COMMIT of this task may have succeeded */
@@ -63,7 +65,7 @@ async function attemptNow<T extends Task, Done>(
   const attempt = await work.attempt(task, pending);
   if (attempt.kind === 'busy' || attempt.kind === 'by-peer') queue?.met(task);
   if (attempt.kind === 'busy') {
-    keepBusy(session, [pending]);
+    keepBusy(session, [{ ...pending, of: attempt.of }]);
     return;
   }
   finished(attempt.kind === 'failed' ? attempt.error : undefined);

@@ -11,8 +11,8 @@ export interface Task {
 /** How one attempt ended. `Done` is what the work reports about a task, even if it failed halfway. */
 export type Attempt<Done> =
   | { readonly kind: 'done'; readonly done: Done }
-  /** Another run holds the tenant: retry later. */
-  | { readonly kind: 'busy' }
+  /** Another run holds the tenant: retry later. `of`: the organization whose lock it is, if not the task's. */
+  | { readonly kind: 'busy'; readonly of?: string | undefined }
   | { readonly kind: 'by-peer' }
   | Skipped<Done>
   | Failure<Done>;

@@ -82,13 +82,11 @@ function compareText(a: string, b: string): number {
 function neutralizer(schema: string, rows: readonly ShapeRow[]): (text: string) => string {
   const parts = new Set(rows.flatMap(({ sql, name }) => (sql === null ? [] : name.split(/[.("\s]+/))));
   if (parts.has(schema)) return (text) => text;
-  const names = [`"${schema.replaceAll('"', '""')}"`, schema];
-  const [quoted, plain] = names.map(escaped);
+  const [quoted, plain] = [`"${schema.replaceAll('"', '""')}"`, schema].map(escaped);
   const pattern = new RegExp(`${quoted}|(?<![\\p{L}\\p{N}_$])${plain}(?![\\p{L}\\p{N}_$])`, 'gu');
-  return (text) => (names.some((name) => text.includes(name)) ? text.replace(pattern, NEUTRAL_SCHEMA) : text);
+  return (text) => (text.includes(schema) ? text.replace(pattern, NEUTRAL_SCHEMA) : text);
 }
 
-/** With the flag u, no other character may be escaped. */
 function escaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
 }

@@ -51,9 +51,15 @@ export async function readTombstones(
   return rows;
 }
 
+/** What is left of an error that names a forgotten tenant. */
+const FORGOTTEN = `jsonb_build_object('code', error -> 'code', 'message', 'The tenant that it named is forgotten.')`;
+
+/** SQL: the error of the row names one of `names.all`. */
+const NAMES_FORGOTTEN = `EXISTS (SELECT FROM unnest(names."all") n WHERE error ->> 'tenant' = n OR position('"' || n || '"' IN error ->> 'message') > 0)`;
+
 /**
  * Deletes all that tenantctl remembers of tenants that were dropped: tombstones, backups that were recorded, and their
- * part of the ledger. Backup files stay.
+ * part of the ledger, under former names, too. Backup files stay. A name that another tenant has now is that tenant's.
  */
 export async function forgetTombstones(
   database: Pick<Database, 'query'>,
@@ -62,14 +68,29 @@ export async function forgetTombstones(
   await database.query(
     `WITH forgotten AS (
        DELETE FROM tenantctl.tenants k
-       WHERE k.dropped_at IS NOT NULL AND k.schema_name = ANY ($1) AND coalesce(k.clerk_org_id, '') = ANY ($2) RETURNING k.id
+       WHERE k.dropped_at IS NOT NULL AND k.schema_name = ANY ($1) AND coalesce(k.clerk_org_id, '') = ANY ($2)
+       RETURNING k.id, k.clerk_org_id, k.schema_name
      ), entries AS (
-       DELETE FROM tenantctl.run_tenants e USING forgotten f WHERE e.tenant = f.id
+       DELETE FROM tenantctl.run_tenants e USING forgotten f WHERE e.tenant = f.id RETURNING e.clerk_org_id, e.schema_name
      ), backups AS (
        DELETE FROM tenantctl.backups b USING forgotten f WHERE b.tenant = f.id
+     ), names AS (
+       SELECT coalesce(array_agg(DISTINCT name), '{}') AS "all"
+       FROM (SELECT clerk_org_id, schema_name FROM forgotten UNION SELECT clerk_org_id, schema_name FROM entries) had,
+            LATERAL (VALUES (had.clerk_org_id), (had.schema_name)) v (name)
+       WHERE name <> '' AND NOT EXISTS (SELECT FROM tenantctl.tenants k WHERE name IN (k.clerk_org_id, k.schema_name)
+                                        AND k.gone_at IS NULL)
+     ), others AS (
+       UPDATE tenantctl.run_tenants SET error = ${FORGOTTEN} FROM names
+       WHERE tenant NOT IN (SELECT id FROM forgotten) AND ${NAMES_FORGOTTEN}
      )
-     UPDATE tenantctl.runs r SET options = jsonb_set(r.options, '{tenants}', (r.options -> 'tenants') - $2::text[])
-     WHERE r.options -> 'tenants' ?| $2::text[]`,
+     UPDATE tenantctl.runs r
+     SET options = r.options - ARRAY(SELECT key FROM unnest(ARRAY['organization', 'source']) key WHERE r.options ->> key = ANY (names."all"))
+           || CASE WHEN r.options ? 'tenants' THEN jsonb_build_object('tenants', (r.options -> 'tenants') - names."all") ELSE '{}' END,
+         error = CASE WHEN ${NAMES_FORGOTTEN} THEN ${FORGOTTEN} ELSE error END
+     FROM names
+     WHERE r.options -> 'tenants' ?| names."all" OR r.options ->> 'organization' = ANY (names."all")
+        OR r.options ->> 'source' = ANY (names."all") OR ${NAMES_FORGOTTEN}`,
     [tombstones.map(({ schema }) => schema), tombstones.map(({ clerkOrgId }) => clerkOrgId)],
   );
 }

@@ -1,3 +1,4 @@
+import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
 import { AT_WORK } from './run-at-work.ts';
 import { tenantId } from './tenant-ids.ts';
@@ -41,6 +42,24 @@ const AS_JSON = `jsonb_build_object('clerkOrgId', coalesce(k.clerk_org_id, i.det
 export function selectVerbIntent(schema: string): string {
   return `(SELECT ${AS_JSON} FROM tenantctl.verb_intents i JOIN tenantctl.tenants k ON k.id = i.tenant
            WHERE k.schema_name = ${literal(schema)} AND k.gone_at IS NULL)`;
+}
+
+/**
+ * The verbs that have not ended, by schema, those at work included. Of `details`, the command alone.
+ * Empty also where an older tenantctl has made the state.
+ */
+export async function readUnfinished(
+  database: Pick<Database, 'query'>,
+): Promise<ReadonlyMap<string, VerbIntent>> {
+  const { rows: found } = await database.query<{ there: boolean }>(
+    `SELECT to_regclass('tenantctl.verb_intents') IS NOT NULL AS there`,
+  );
+  if (found[0]?.there !== true) return new Map();
+  const { rows } = await database.query<{ schema: string; intent: VerbIntent }>(
+    `SELECT k.schema_name AS schema, ${AS_JSON} || jsonb_build_object('details', jsonb_strip_nulls(jsonb_build_object('command', i.details -> 'command'))) AS intent
+     FROM tenantctl.verb_intents i JOIN tenantctl.tenants k ON k.id = i.tenant WHERE k.gone_at IS NULL`,
+  );
+  return new Map(rows.map(({ schema, intent }) => [schema, intent]));
 }
 
 /** SQL that tests whether a tenant's verb belongs to another run, which is still at work. @param run this one */

@@ -5,10 +5,16 @@ import { tenantNotActive } from '../registry/not-active.ts';
 import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import type { Loss } from './common/losses.ts';
 import { onlyResult } from './common/only-result.ts';
 import { resultOf, type RemovalResult, type Removals, type RemovedTenant } from './removal/removal-result.ts';
-import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal/removal-run.ts';
+import {
+  planRemoval,
+  removeInRun,
+  type RemovalOptions,
+  type RemovalPlan,
+  type ToRemove,
+} from './removal/removal-run.ts';
+import { tenantUnfinished } from '../state/unfinished-verb.ts';
 
 export interface ArchiveOptions extends RemovalOptions {
   /** The folder for the backups; it is created if it is missing. */
@@ -47,11 +53,10 @@ export async function archiveTenant(
 export async function planArchive(
   database: Database,
   organizationIds: readonly string[],
-): Promise<readonly Loss[]> {
+): Promise<RemovalPlan> {
   checkCall(database, { organizationIds }, 'organizationIds');
   await assertRegistry(database);
-  const { tenants } = await findToArchive(database, organizationIds);
-  return lossesOf(database, {}, tenants);
+  return planRemoval(database, {}, await findToArchive(database, organizationIds));
 }
 
 async function findToArchive(database: Database, names: readonly string[]): Promise<ToRemove> {
@@ -59,8 +64,10 @@ async function findToArchive(database: Database, names: readonly string[]): Prom
   const tenants: RemovedTenant[] = [];
   const results: RemovalResult[] = [];
   for (const tenant of selectTenants(await readTenants(database), names)) {
-    const { status } = tenant;
-    if (from.some((word) => word === status)) tenants.push(tenant);
+    const { status, unfinished } = tenant;
+    if (unfinished !== undefined && unfinished.verb !== 'archive')
+      results.push(resultOf(tenant, 'failed', { error: tenantUnfinished(unfinished) }));
+    else if (from.some((word) => word === status)) tenants.push(tenant);
     else if (status === to) results.push(resultOf(tenant, 'already-archived'));
     else results.push(resultOf(tenant, 'failed', { error: tenantNotActive(tenant, status) }));
   }

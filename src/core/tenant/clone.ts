@@ -17,6 +17,7 @@ import type { RunContext } from '../run/run-context.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 import { assertFinished, type VerbIntent } from '../state/unfinished-verb.ts';
 import { selectVerbIntent } from '../state/verb-intents.ts';
+import { readTargetFacts } from './restore/restore-target.ts';
 import { readCloneSource, type CloneSource } from './clone/clone-source.ts';
 import { serveClone, discardClone } from './clone/serve-clone.ts';
 import {
@@ -89,7 +90,12 @@ export async function planClone(
 ): Promise<ClonePlan> {
   const options = checkClone(database, tenant, organizationId, given);
   await assertRegistry(database);
-  return toPlan(await readCloneSource(database, options), options);
+  const source = await readCloneSource(database, options);
+  const { clerkOrgId, schema: wanted } = options;
+  const { intent, status, schema } = await readTargetFacts(database, clerkOrgId, wanted);
+  assertFinished(intent, 'clone');
+  if (status !== null && intent === null) throw cloneExists({ clerkOrgId, schema, status });
+  return toPlan(source, options);
 }
 
 /** Begins with what can refuse the clone before anything is changed. */
@@ -105,7 +111,7 @@ async function clone(
   const folder = await withScriptsOf(await readMigrationFolder(options.folder), options.repeatableFolder);
   await prepareState(database, await readState(database), observe);
   const isBegun = await readBegun(database, source.tenant, options);
-  await run.begin([]);
+  // A clone that is refused leaves no run.
   const [registration] = await registerTenants(database, registry, [{ clerkOrgId, schema }]);
   if (registration === undefined) throw new Error('there is one for each organization');
   if (registration.error !== undefined) throw registration.error;
@@ -122,6 +128,7 @@ async function clone(
     details: { command: commandOf(options), source: source.tenant.clerkOrgId },
   } as const;
   try {
+    await run.begin([]);
     const role = await ownerOf(context, registration);
     const target = { clerkOrgId, schema: registration.schema };
     const copy = { context, registry, source, target, options };
@@ -162,7 +169,11 @@ function toPlan({ tenant, history, content, masked }: CloneSource, options: Chec
   };
 }
 
-function cloneExists({ clerkOrgId, schema, status }: Registration): TenantctlError {
+function cloneExists({
+  clerkOrgId,
+  schema,
+  status,
+}: Pick<Registration, 'clerkOrgId' | 'schema' | 'status'>): TenantctlError {
   const show = tenantCommand('show', [clerkOrgId]);
   const hint = `It is ${status}. Give the clone another organization id. To see the tenant: ${show}`;
   return tenantExists(clerkOrgId, schema, hint);

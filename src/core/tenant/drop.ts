@@ -6,10 +6,15 @@ import { readTenants, tenantUnknown } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { forgetTombstones, readTombstones, type Tombstone } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
-import type { Loss } from './common/losses.ts';
 import { onlyResult } from './common/only-result.ts';
 import { resultOf, type RemovalResult, type Removals } from './removal/removal-result.ts';
-import { lossesOf, removeInRun, type RemovalOptions, type ToRemove } from './removal/removal-run.ts';
+import {
+  planRemoval,
+  removeInRun,
+  type RemovalOptions,
+  type RemovalPlan,
+  type ToRemove,
+} from './removal/removal-run.ts';
 
 export interface DropOptions extends RemovalOptions {
   /** The folder for the backups that are made first; it is created if it is missing. No backups if absent. */
@@ -52,11 +57,10 @@ export async function planDrop(
   database: Database,
   organizationIds: readonly string[],
   options: Pick<DropOptions, 'tenantRole'> = {},
-): Promise<readonly Loss[]> {
+): Promise<RemovalPlan> {
   checkCall(database, { ...options, organizationIds }, 'organizationIds');
   await assertRegistry(database);
-  const { tenants } = await findToDrop(database, organizationIds);
-  return lossesOf(database, options, tenants);
+  return planRemoval(database, options, await findToDrop(database, organizationIds));
 }
 
 /** The tenants by organization id or schema; those that were dropped have a result. @throws TenantctlError TENANT_UNKNOWN */

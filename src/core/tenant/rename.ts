@@ -1,3 +1,4 @@
+import type { QueryResultRow } from 'pg';
 import type { Database } from '../../db/database.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -8,19 +9,18 @@ import type { RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import type { TenantNames } from '../registry/rename-row.ts';
+import { selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { ONE_LANE } from '../run/lanes.ts';
 import { createRunContext, type RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import { followRegistry } from '../state/tenant-ids.ts';
-import { assertFinished, type VerbIntent } from '../state/unfinished-verb.ts';
-import { selectVerbIntent } from '../state/verb-intents.ts';
+import { assertFinished } from '../state/unfinished-verb.ts';
 import { readTombstones } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
 import { readEarlierRename } from './rename/earlier-rename.ts';
-import { renameRefused } from './rename/rename-errors.ts';
+import { refusalOfRename, renameRefused } from './rename/rename-errors.ts';
 import {
   type Rename,
   type Renamed,
@@ -71,10 +71,22 @@ export async function renameTenant(
     const work = await decideRename(database, tenant, organizationId, options);
     if (isDone(work)) return resultOf(work, 'already-renamed', UNTOUCHED, elapsedMs());
     await prepareState(database, await readState(database), observe);
+    await refuseRename(database, work);
     await run.begin([]);
     const done = await serveRename(context, work, observe);
     return resultOf(work, 'renamed', done, elapsedMs());
   });
+}
+
+/** A rename that is refused leaves no run. It is looked at again under the lock. */
+async function refuseRename(database: Database, { registry, from, to }: Rename): Promise<void> {
+  const { rows } = await database
+    .query<RenameFacts & QueryResultRow>(selectRenameFacts(database.names, registry, from, to))
+    .catch((error: unknown) => {
+      throw renameRefused(error, { from, to });
+    });
+  const refusal = rows[0] && refusalOfRename(rows[0], from, to);
+  if (refusal !== undefined) throw refusal;
 }
 
 function endingOf({ outcome }: RenameResult): RunEnding {
@@ -100,10 +112,6 @@ export async function planRename(
     const { client } = transaction;
     await upgradeState(client, database.names, state.version);
     await followRegistry({ query: client.query.bind(client) });
-    const { rows } = await client.query<{ verb: VerbIntent | null }>(
-      `SELECT ${selectVerbIntent(work.from.schema)} AS verb`,
-    );
-    assertFinished(rows[0]?.verb);
     const done = await renameInTransaction(context, work, transaction);
     return resultOf(work, 'renamed', done, elapsedMs());
   }).catch((error: unknown) => {
@@ -125,6 +133,7 @@ async function decideRename(
     if (earlier === undefined) throw error;
     return [earlier];
   });
+  if (found !== undefined && 'unfinished' in found) assertFinished(found.unfinished);
   const from = { clerkOrgId: found?.clerkOrgId ?? tenant, schema: found?.schema ?? '' };
   const [dropped] = await readTombstones(database, await readStateVersion(database), [organizationId]);
   if (dropped?.clerkOrgId === organizationId)

@@ -5,7 +5,17 @@ import { diagnose } from '../../../src/core/doctor/diagnose.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { beginVerb, endVerb } from '../../../src/core/state/verb-intents.ts';
 import { resumeTenants } from '../../../src/core/tenant/resume.ts';
-import { suspendTenants } from '../../../src/core/tenant/suspend.ts';
+import { markMigrations } from '../../../src/core/commands/mark-migrations.ts';
+import { resolveInterrupted } from '../../../src/core/commands/resolve.ts';
+import { readUsableTenants } from '../../../src/core/fleet/usable-tenants.ts';
+import { queryTenants } from '../../../src/core/query/query-tenants.ts';
+import { archiveTenants, planArchive } from '../../../src/core/tenant/archive.ts';
+import { backupTenants } from '../../../src/core/tenant/backup.ts';
+import { cloneTenant, planClone } from '../../../src/core/tenant/clone.ts';
+import { renameTenant } from '../../../src/core/tenant/rename.ts';
+import { unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { planStatusChange, suspendTenants } from '../../../src/core/tenant/suspend.ts';
 import { contentOf } from '../../support/catalog.ts';
 import { createFleet, resultOf, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
@@ -16,7 +26,7 @@ const A = schemaNameFor('org_a');
 const UNFINISHED = { code: 'TENANT_UNFINISHED', tenant: 'org_a' };
 
 /** The error that a command has for org_a. */
-const errorIn = ({ tenants }: { tenants: readonly { clerkOrgId: string; error?: unknown }[] }) =>
+const errorIn = ({ tenants }: { tenants: readonly { clerkOrgId: string | null; error?: unknown }[] }) =>
   tenants.find(({ clerkOrgId }) => clerkOrgId === 'org_a')?.error;
 
 /** A run that is still at work, as far as others can see: its lease is held. */
@@ -74,6 +84,57 @@ test('a tenant whose verb has not ended is refused by every command, and told wi
 
   await query(endVerb(A));
   expect((await fleet.provision('org_a'))[0]?.outcome).toBe('provisioned');
+});
+
+test.each([
+  ['drop', 'SUSPENDED'],
+  ['restore', 'PROVISIONING'],
+] as const)('what a %s has left %s is explained by that, and not by the status', async (verb, status) => {
+  const fleet = await createFleet(['org_a', 'org_b']);
+  const { database, query, project } = fleet;
+  const folder = project.tenants;
+  await query(
+    `UPDATE tenants SET status = '${status}' WHERE clerk_org_id = 'org_a'; ${beginVerb(A, { verb })}`,
+  );
+  const contentOfA = async () =>
+    (await contentOf(fleet.testDatabase)).filter(
+      (line) => line.includes(A) && !line.includes('tenantctl.tenants'),
+    );
+  const before = await contentOfA();
+  const tenants = ['org_a'];
+  const results: Record<string, () => Promise<Parameters<typeof errorIn>[0]>> = {
+    suspend: () => suspendTenants(database, tenants),
+    suspendUnfinished: () => suspendTenants(database, tenants, { unfinished: true }),
+    suspendPlan: async () => ({ tenants: (await planStatusChange(database, 'suspend', tenants)).results }),
+    resume: () => resumeTenants(database, tenants, { folder }),
+    backup: () => backupTenants(database, { tenants, directory: project.folder }),
+    archive: () => archiveTenants(database, tenants, { backupFolder: project.folder }),
+    archivePlan: async () => ({ tenants: (await planArchive(database, tenants)).results }),
+    unarchive: () => unarchiveTenants(database, tenants, { folder }),
+    provision: async () => ({ tenants: await fleet.provision('org_a') }),
+    exec: () => queryTenants(database, { tenants, sql: 'SELECT 1', onRows: () => {} }),
+    each: async () => ({
+      tenants: (await readUsableTenants(database, { tenants })).refused.map(({ error }) => ({
+        clerkOrgId: 'org_a',
+        error,
+      })),
+    }),
+    mark: () => markMigrations(database, { folder, all: true, tenants }),
+    migrate: () => fleet.migrate({ tenants }),
+    rollback: () => fleet.rollback({ tenants }),
+  };
+  const error = { ...UNFINISHED, hint: expect.stringContaining(`tenantctl tenant ${verb} org_a`) };
+  for (const [what, call] of Object.entries(results))
+    expect({ what, error: errorIn(await call()) }).toMatchObject({ what, error });
+  const refused: Record<string, () => Promise<unknown>> = {
+    clone: () => cloneTenant(database, 'org_a', 'org_new', { folder }),
+    clonePlan: () => planClone(database, 'org_a', 'org_new', { folder }),
+    rename: () => renameTenant(database, 'org_a', 'org_new'),
+    resolve: () => resolveInterrupted(database, { tenant: 'org_a', answer: 'retry' }),
+  };
+  for (const [what, call] of Object.entries(refused))
+    expect({ what, error: await refusalOf(call()) }).toMatchObject({ what, error });
+  expect(await contentOfA()).toEqual(before);
 });
 
 test('a verb that is at work is no finding of status; its tenant is refused under the lock, also by a string for many', async () => {

@@ -31,7 +31,7 @@ test('archived tenants keep their rows and what is remembered; the file has thei
     INSERT INTO ${A}.notes SELECT generate_series(1, 1000); ALTER TABLE ${A}.notes ADD COLUMN plan int DEFAULT 7 REFERENCES plans`);
   await suspendTenant(database, 'org_b');
   const folder = join(await createFolder(), 'new');
-  expect(await planArchive(database, ['org_a', 'org_b'])).toHaveLength(2);
+  expect((await planArchive(database, ['org_a', 'org_b'])).losses).toHaveLength(2);
 
   const { tenants } = await archiveTenants(database, ['org_a', 'org_b'], { backupFolder: folder });
   expect(tenants.map(({ outcome }) => outcome)).toEqual(['archived', 'archived']);
@@ -78,10 +78,15 @@ test('without a backup nothing goes: a folder that cannot be written, a tenant t
     SELECT lo_from_bytea(4711, 'x'); INSERT INTO ${A}.notes VALUES (1, NULL, 4711)`);
   expect(await refusalOf(dropTenant(database, 'org_a', { backupFolder: '/proc/nowhere' }))).toMatchObject({
     code: 'FILE_UNUSABLE',
+    hint: expect.stringContaining('--no-backup'),
   });
   const { tenants } = await dropTenants(database, ['org_a', 'org_b'], { backupFolder: folder });
   expect(tenants).toMatchObject([
-    { clerkOrgId: 'org_a', outcome: 'failed', error: { code: 'CONTENT_UNSUPPORTED' } },
+    {
+      clerkOrgId: 'org_a',
+      outcome: 'failed',
+      error: { code: 'CONTENT_UNSUPPORTED', hint: expect.stringContaining('--no-backup') },
+    },
     { clerkOrgId: 'org_b', outcome: 'dropped' },
   ]);
   expect(await statuses(fleet)).toEqual({ org_a: 'ACTIVE' });
@@ -92,6 +97,7 @@ test('without a backup nothing goes: a folder that cannot be written, a tenant t
   await query(`TRUNCATE ${A}.notes; CREATE TABLE kin (id int); CREATE TABLE ${A}.child () INHERITS (kin)`);
   expect(await refusalOf(archiveTenant(database, 'org_a', { backupFolder: folder }))).toMatchObject({
     code: 'CONTENT_UNSUPPORTED',
+    hint: expect.not.stringContaining('--no-backup'),
   });
   expect(await query('SELECT FROM pg_inherits')).not.toEqual([]);
   await query(`UPDATE tenants SET status = 'FAILED'`);

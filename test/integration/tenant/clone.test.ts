@@ -282,14 +282,20 @@ test('a clone that cannot be made leaves nothing, and says why', async () => {
   await expect(cloneTenant(database, 'org_x', 'org_b', { folder })).rejects.toMatchObject({
     code: 'TENANT_UNKNOWN',
   });
-  await expect(cloneTenant(database, 'org_a', 'org_a', { folder })).rejects.toMatchObject({
-    code: 'TENANT_EXISTS',
-  });
+  for (const attempt of [planClone, cloneTenant])
+    await expect(attempt(database, 'org_a', 'org_a', { folder })).rejects.toMatchObject({
+      code: 'TENANT_EXISTS',
+    });
   await expect(cloneTenant(database, 'org_a', ' ', { folder })).rejects.toMatchObject({
     code: 'ORGANIZATION_ID_INVALID',
   });
+  expect(await query(`SELECT FROM tenantctl.runs WHERE command = 'tenant clone'`)).toEqual([]);
   const lock = await holdLock(fleet.testDatabase, `tenant:${A}`);
-  await expect(refused()).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
+  await expect(refused()).rejects.toMatchObject({
+    code: 'LOCK_TIMEOUT',
+    tenant: 'org_a',
+    message: expect.stringContaining('at work on "org_a"'),
+  });
   await lock.release();
   expect(await traces(fleet)).toEqual(NOTHING);
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
+import { readRun, readRuns, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import {
   dropTenant,
@@ -8,11 +8,15 @@ import {
   planDrop,
   readDropped,
 } from '../../../src/core/tenant/drop.ts';
+import { backupTenants } from '../../../src/core/tenant/backup.ts';
+import { cloneTenant } from '../../../src/core/tenant/clone.ts';
+import { renameTenant } from '../../../src/core/tenant/rename.ts';
 import { resumeTenant } from '../../../src/core/tenant/resume.ts';
 import { contentOf } from '../../support/catalog.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { session } from '../../support/stamps.ts';
+import type { RunEvent } from '../../../src/core/report/event.ts';
 
 const A = schemaNameFor('org_a');
 
@@ -48,7 +52,7 @@ test('a dropped tenant is gone with all that it had, others and shared tables st
   listener.on('notification', ({ payload = '' }) => heard.push(payload));
   await listener.query('LISTEN tenantctl');
   const before = await contentWith(fleet, 'org_b');
-  const [loss] = await planDrop(database, ['org_a']);
+  const [loss] = (await planDrop(database, ['org_a'])).losses;
   expect(loss).toMatchObject({ clerkOrgId: 'org_a', schema: A, status: 'ACTIVE', tables: 8, role: null });
   expect(loss?.bytes).toBeGreaterThan(0);
 
@@ -80,6 +84,36 @@ test('a dropped tenant is gone with all that it had, others and shared tables st
   expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2 });
 });
 
+test('a tenant that is forgotten is named nowhere any more, under former names neither; others are', async () => {
+  const fleet = await createFleet(['org_gone', 'org_stays']);
+  const { database, query, project } = fleet;
+  const folder = project.tenants;
+  await renameTenant(database, 'org_gone', 'org_former');
+  await renameTenant(database, 'org_former', 'org_gone', { withSchema: true });
+  await cloneTenant(database, 'org_gone', 'org_copy', { folder });
+  await backupTenants(database, { directory: project.folder, tenants: ['org_gone', 'org_stays'] });
+  await query(`ALTER TABLE ${schemaNameFor('org_gone')}.notes ADD extra int`);
+  await refusalOf(cloneTenant(database, 'org_gone', 'org_other', { folder }));
+  await dropTenant(database, 'org_gone');
+  const named = async (name: string) =>
+    (
+      await query<{ row: string }>(
+        `SELECT 'run ' || to_jsonb(r)::text AS row FROM tenantctl.runs r UNION ALL SELECT to_jsonb(e)::text FROM tenantctl.run_tenants e
+         UNION ALL SELECT to_jsonb(t)::text FROM tenantctl.tenants t UNION ALL SELECT 'backup ' || to_jsonb(b)::text FROM tenantctl.backups b`,
+      )
+    )
+      .map(({ row }) => row)
+      .filter((row) => row.includes(name) || row.includes(schemaNameFor(name)));
+  expect(await named('org_gone')).not.toEqual([]);
+
+  await forgetTenants(database, ['org_gone']);
+
+  expect(await named('org_gone')).toEqual([]);
+  expect(await named('org_former')).toEqual([]);
+  expect((await named('org_stays')).join('\n')).toMatch(/^backup /m);
+  expect((await readRuns(database, {})).map(({ command }) => command)).toContain('tenant clone');
+});
+
 test('what depends on a tenant from outside is named, and nothing changes', async () => {
   const fleet = await createFleet(['org_a']);
   const { database, query } = fleet;
@@ -98,6 +132,43 @@ test('what depends on a tenant from outside is named, and nothing changes', asyn
   expect(await contentWith(fleet)).toEqual(before);
   await query('DROP VIEW public.spy; DROP TABLE public.moods; DROP EVENT TRIGGER et');
   expect(await dropTenant(database, 'org_a')).toMatchObject({ outcome: 'dropped' });
+});
+
+test('a failed drop locks the shared table for a moment only: its keys are validated apart, and what was NOT VALID stays so', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { database, query } = fleet;
+  await query(`CREATE TABLE plans (id int PRIMARY KEY); INSERT INTO plans VALUES (1);
+    CREATE TABLE ${A}.x (plan int REFERENCES plans, old int CONSTRAINT old_key REFERENCES plans, broken int CONSTRAINT broken_key REFERENCES plans);
+    INSERT INTO ${A}.x (plan) VALUES (1);
+    ALTER TABLE ${A}.x DROP CONSTRAINT old_key, ADD CONSTRAINT old_key FOREIGN KEY (old) REFERENCES plans NOT VALID`);
+  const keys = () =>
+    query<{ name: string; valid: boolean }>(
+      `SELECT conname AS name, convalidated AS valid FROM pg_constraint WHERE confrelid = 'plans'::regclass ORDER BY 1`,
+    );
+  // An application breaks a key as soon as it is gone; and what a validation locks is written down.
+  await query(`CREATE TABLE seen (mode text); CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF current_query() LIKE '%DROP CONSTRAINT broken_key%' THEN INSERT INTO ${A}.x (broken) VALUES (7);
+    ELSIF current_query() LIKE '%VALIDATE CONSTRAINT%' THEN
+      INSERT INTO seen SELECT mode FROM pg_locks WHERE relation = 'plans'::regclass AND pid = pg_backend_pid(); END IF; END $$;
+    CREATE EVENT TRIGGER on_ddl ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION on_ddl()`);
+  const reader = await session(fleet);
+  await reader.query(`BEGIN; SELECT FROM ${A}.notes`);
+  const warnings: string[] = [];
+  const observe = (event: RunEvent) => event.type === 'warning' && warnings.push(event.message);
+  const failing = dropTenant(database, 'org_a', { lockTimeoutMs: 100, retries: 0, observe });
+  expect(await refusalOf(failing)).toMatchObject({ sqlstate: '55P03' });
+  expect(await keys()).toEqual([
+    { name: 'broken_key', valid: false },
+    { name: 'old_key', valid: false },
+    { name: 'x_plan_fkey', valid: true },
+  ]);
+  expect(await query('SELECT DISTINCT mode FROM seen ORDER BY 1')).toEqual([
+    { mode: 'AccessShareLock' },
+    { mode: 'RowShareLock' },
+  ]);
+  expect(warnings).toEqual([expect.stringContaining(`ALTER TABLE ${A}.x VALIDATE CONSTRAINT broken_key;`)]);
+  expect(await query('SELECT status FROM tenants')).toEqual([{ status: 'ACTIVE' }]);
+  expect(await query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
 });
 
 test('a drop that fails gives the tenant back as it was; one whose process died continues, and resuming is refused', async () => {

@@ -268,6 +268,7 @@ test('what cannot be renamed is refused with its reason, and stays as it is', as
       const error = await refusalOf(attempt(fleet.database, tenant, organization, options));
       expect([tenant, error.code]).toEqual([tenant, code]);
     }
+  expect(await fleet.query(`SELECT FROM tenantctl.runs WHERE command = 'tenant rename'`)).toEqual([]);
   expect(
     (await refusalOf(renameTenant(fleet.database, 'org_a', 'org_other', { withSchema: true }))).message,
   ).toBe(

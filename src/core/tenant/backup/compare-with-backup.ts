@@ -6,6 +6,7 @@ import { readRecords } from '../../backup/read-records.ts';
 import { measureContent } from '../../content/measure-content.ts';
 import { readContent } from '../../content/read-content.ts';
 import { checkOptions } from '../../options/check-options.ts';
+import { tenantNotActive } from '../../registry/not-active.ts';
 import { findTenants } from '../../registry/registry.ts';
 import { assertRegistry } from '../../registry/registry-shape.ts';
 import { compareShapes, type ShapeDifference } from '../../shape/compare-shapes.ts';
@@ -39,7 +40,7 @@ export interface BackupComparison {
  * Compares a tenant with a backup, in one snapshot: migrations, shape, and the rows of each table by number and hash.
  * Applications and migrations go on meanwhile.
  * @param tenant organization id or schema name
- * @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, RIGHTS_MISSING, CONTENT_UNSUPPORTED, DATABASE_ERROR
+ * @throws TenantctlError TENANT_UNKNOWN, TENANT_UNFINISHED, TENANT_NOT_ACTIVE if it is ARCHIVED, SCHEMA_MISSING, RIGHTS_MISSING, CONTENT_UNSUPPORTED, DATABASE_ERROR
  */
 export async function compareWithBackup(
   database: Database,
@@ -49,6 +50,8 @@ export async function compareWithBackup(
   checkOptions({ tenant }, 'tenant');
   await assertRegistry(database);
   const [found] = await findTenants(database, [tenant]);
+  if (found?.status === 'ARCHIVED' || found?.unfinished !== undefined)
+    throw tenantNotActive(found, found.status);
   const { clerkOrgId = '', schema = '' } = found ?? {};
   const settings = { statementTimeoutMs: 0, snapshotAfter: [] };
   const now = await withTransaction(database, settings, [], async (transaction) => {

@@ -12,6 +12,7 @@ import { contentSettings } from '../../content/text-form.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import { findTenants, type Tenant } from '../../registry/registry.ts';
 import { readHistories, type HistoryEntry } from '../../target/history.ts';
+import { assertFinished } from '../../state/unfinished-verb.ts';
 
 /** What may be cloned. */
 const CLONED = ['ACTIVE', 'SUSPENDED'];
@@ -41,6 +42,7 @@ export async function readCloneSource(
 ): Promise<CloneSource> {
   const [tenant] = await findTenants(database, [name]);
   if (tenant === undefined) throw new Error('findTenants throws for an unknown name');
+  assertFinished(tenant.unfinished);
   assertCloned(tenant, tenant.status);
   const history = await readHistory(database, tenant.schema);
   const read = ({ client }: { readonly client: PoolClient }) =>

@@ -60,12 +60,14 @@ const UNKNOWN: Copied = { rows: 0, differences: [] };
 export async function copyTenant(copy: TenantCopy, earlier: Earlier<Copied>): Promise<Attempt<Copied>> {
   const { context, source, target } = copy;
   const { database, lockTimeoutMs, statementTimeoutMs } = context;
-  const locks = [source.tenant, target].map(({ schema }) => tryLockSession(lockOf(schema)));
+  const [ofSource, ofTarget] = [source.tenant, target].map(({ schema }) => tryLockSession(lockOf(schema)));
   const settings = {
     lockTimeoutMs,
     statementTimeoutMs,
     tenants: 2,
-    snapshotAfter: [`SELECT ${locks.join(' AND ')} AS locked, pg_backend_pid() AS pid`],
+    snapshotAfter: [
+      `SELECT ${ofSource} AS "isSourceOurs", ${ofTarget} AS "isTargetOurs", pg_backend_pid() AS pid`,
+    ],
     isWritten: true,
   };
   let pid: number | undefined;
@@ -73,9 +75,9 @@ export async function copyTenant(copy: TenantCopy, earlier: Earlier<Copied>): Pr
     return await withTransaction(database, settings, [selectSeen(copy)], async (transaction) => {
       const [lock, seen] = transaction.opening.map(({ rows }): unknown => rows[0]) as [Lock, Seen];
       ({ pid } = lock);
-      if (!lock.locked) {
+      if (!lock.isSourceOurs || !lock.isTargetOurs) {
         transaction.abandon();
-        return { kind: 'busy' };
+        return { kind: 'busy', of: lock.isSourceOurs ? undefined : source.tenant.clerkOrgId };
       }
       // An earlier attempt has committed, although its connection was lost.
       if (earlier.mayBeCommitted && seen.verb === null && seen.status === TRANSITIONS.clone.to) {
@@ -91,7 +93,8 @@ export async function copyTenant(copy: TenantCopy, earlier: Earlier<Copied>): Pr
 }
 
 interface Lock {
-  readonly locked: boolean;
+  readonly isSourceOurs: boolean;
+  readonly isTargetOurs: boolean;
   readonly pid: number;
 }
 

@@ -9,8 +9,10 @@ import { listed } from '../../../wording.ts';
  */
 interface Tie {
   readonly remove: string;
-  /** What makes it as it is now. */
+  /** What makes it as it is now, short of `validate`. */
   readonly restore: string;
+  /** What validates a foreign key that is valid: to add it NOT VALID locks the other table for a moment only. */
+  readonly validate: string | null;
 }
 
 /** What ties a schema to the rest of the database. */
@@ -83,7 +85,9 @@ const SELECT_TIES = `
     FROM going g, own
   ), keys AS (
     SELECT format('%I.%I', tn.nspname, t.relname) AS altered, k.oid, k.conname, pg_get_constraintdef(k.oid) AS definition,
-           obj_description(k.oid, 'pg_constraint') AS comment, t.relnamespace <> l.own AS "isReferrer"
+           obj_description(k.oid, 'pg_constraint') AS comment,
+           -- Before PostgreSQL 18, a partitioned table takes no foreign key that is NOT VALID.
+           k.convalidated AND t.relkind = 'r' AS "isValid", t.relnamespace <> l.own AS "isReferrer"
     FROM located l JOIN pg_constraint k ON l.classid = 'pg_constraint'::regclass AND k.oid = l.objid AND k.contype = 'f'
     JOIN pg_class t ON t.oid = k.conrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
     JOIN pg_class r ON r.oid = k.confrelid
@@ -97,10 +101,11 @@ const SELECT_TIES = `
     WHERE t.relnamespace = l.own AND p.relnamespace <> l.own
   ), ties AS (
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', altered, conname) AS remove,
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', altered, conname, definition)
-             || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, altered, comment), '') AS restore FROM keys
-    UNION SELECT format('ALTER TABLE %s DETACH PARTITION %s', parent, own), format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, own, bound) FROM parents WHERE relispartition
-    UNION SELECT format('ALTER TABLE %s NO INHERIT %s', own, parent), format('ALTER TABLE %s INHERIT %s', own, parent) FROM parents WHERE NOT relispartition
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s', altered, conname, definition) || CASE WHEN "isValid" THEN ' NOT VALID' ELSE '' END
+             || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, altered, comment), '') AS restore,
+           CASE WHEN "isValid" THEN format('ALTER TABLE %s VALIDATE CONSTRAINT %I', altered, conname) END AS validate FROM keys
+    UNION SELECT format('ALTER TABLE %s DETACH PARTITION %s', parent, own), format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, own, bound), NULL FROM parents WHERE relispartition
+    UNION SELECT format('ALTER TABLE %s NO INHERIT %s', own, parent), format('ALTER TABLE %s INHERIT %s', own, parent), NULL FROM parents WHERE NOT relispartition
   )
   SELECT (SELECT count(DISTINCT (classid, objid))::int FROM located) AS objects,
     current_setting('max_locks_per_transaction')::int * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) AS capacity,

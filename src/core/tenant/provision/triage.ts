@@ -6,6 +6,7 @@ import { EMPTY_HISTORY } from '../../target/history.ts';
 import { planNew } from '../../plan/repeatable.ts';
 import type { MigrationFolder } from '../../files/source.ts';
 import { refusedRegistration, registerTenants, type Registration } from '../../registry/register-tenants.ts';
+import { withUnfinished } from '../../registry/registry.ts';
 import { newSchemaName } from '../../registry/schema-name.ts';
 import type { prepareRoles, PreparedRole } from '../../roles/prepare-roles.ts';
 import { TRANSITIONS, UNFINISHED } from '../../registry/transitions.ts';
@@ -26,8 +27,7 @@ export function triage(
     const { clerkOrgId, schema, status } = registration;
     const role = prepared.get(schema);
     const refused = role !== undefined && 'error' in role ? role.error : undefined;
-    const isOpen = status === TRANSITIONS.provision.to || UNFINISHED.some((word) => word === status);
-    const error = registration.error ?? (isOpen ? refused : tenantNotActive(registration, status));
+    const error = registration.error ?? (isOpen(status) ? refused : tenantNotActive(registration, status));
     if (error !== undefined) results.set(clerkOrgId, resultOf(registration, 'failed', { error }));
     else if (status === 'ACTIVE') results.set(clerkOrgId, resultOf(registration, 'already-active'));
     else {
@@ -65,7 +65,13 @@ export async function register(
       refused.push(refusedRegistration(clerkOrgId, toTenantctlError(error)));
     }
   }
-  return wanted.length === 0
-    ? refused
-    : [...refused, ...(await registerTenants(database, registry, wanted, also))];
+  const registered = wanted.length === 0 ? [] : await registerTenants(database, registry, wanted, also);
+  // Asked only where there is something to explain: this is on the way of every sign-up.
+  const isUsual = registered.every(({ status, error }) => error !== undefined || isOpen(status));
+  return [...refused, ...(isUsual ? registered : await withUnfinished(database, registered))];
+}
+
+/** Whether a tenant with this status is provisioned, or can be. */
+function isOpen(status: string): boolean {
+  return status === TRANSITIONS.provision.to || UNFINISHED.some((word) => word === status);
 }

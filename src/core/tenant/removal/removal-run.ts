@@ -15,7 +15,7 @@ import {
   type RemovalVerb,
   type RemovedTenant,
 } from './removal-result.ts';
-import { saveInto } from './save-before-removal.ts';
+import { orWithoutBackup, saveInto } from './save-before-removal.ts';
 import { serveRemovals } from './serve-removals.ts';
 
 export interface RemovalOptions extends Omit<FleetVerbOptions, 'repeatableFolder'> {
@@ -28,6 +28,21 @@ export interface ToRemove {
   readonly tenants: readonly RemovedTenant[];
   /** Of those that need nothing, or must not be changed. */
   readonly results: readonly RemovalResult[];
+}
+
+/** What a removal would do. */
+export interface RemovalPlan {
+  readonly losses: readonly Loss[];
+  /** Of the tenants that need nothing, or would be refused. */
+  readonly results: readonly RemovalResult[];
+}
+
+export async function planRemoval(
+  database: Database,
+  options: Pick<RunOptions, 'tenantRole'>,
+  { tenants, results }: ToRemove,
+): Promise<RemovalPlan> {
+  return { losses: await lossesOf(database, options, tenants), results };
 }
 
 /**
@@ -54,7 +69,8 @@ export function removeInRun(
     const { tenants } = found;
     observe({ type: 'selected', total: tenants.length + results.length, due: tenants.length });
     if (tenants.length > 0) {
-      const save = backupFolder === undefined ? undefined : await saveInto(context, backupFolder);
+      const save =
+        backupFolder === undefined ? undefined : await orWithoutBackup(verb, saveInto(context, backupFolder));
       await confirmed(confirm, await lossesOf(database, context, tenants));
       await prepareState(database, await readState(database), observe);
       await run.begin([]);
@@ -66,7 +82,7 @@ export function removeInRun(
   });
 }
 
-export function lossesOf(
+function lossesOf(
   database: Database,
   { tenantRole }: Pick<RunOptions, 'tenantRole'>,
   tenants: readonly RemovedTenant[],

@@ -40,6 +40,8 @@ export interface Removed {
 export interface Before {
   readonly status?: string;
   readonly restore?: readonly string[];
+  /** What validates the foreign keys of `restore` that were valid. */
+  readonly validate?: readonly string[];
   /** For the backup. */
   readonly shape?: Shape;
   /** What the schema is called since it was backed up, because it is dropped in parts. */

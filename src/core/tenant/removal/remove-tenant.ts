@@ -17,6 +17,7 @@ import { assertUnreferenced, readOutsideTies } from '../common/outside-ties.ts';
 import { dropOwnRole } from './own-role.ts';
 import { REMOVED, type RemovalVerb, type RemovedTenant } from './removal-result.ts';
 import { removeTraces } from '../common/traces.ts';
+import { orWithoutBackup } from './save-before-removal.ts';
 import { lockTables } from '../common/lock-tables.ts';
 import { partOf, putAway } from './drop-in-parts.ts';
 import {
@@ -87,9 +88,13 @@ function begin(
     // Of an ARCHIVED tenant, the schema is gone. An ACTIVE one must not lose its schema unseen.
     const isGone = away !== undefined || (verb === 'drop' && found.objects === 0);
     // What cannot be backed up is refused before anything is changed.
-    if (save && !isGone) await readContent(client, schema, names);
+    if (save && !isGone) await orWithoutBackup(verb, readContent(client, schema, names));
     const shape = save && !isGone ? await readShape(client, schema, context.database) : undefined;
-    const before = { status, restore: ties.map(({ restore }) => restore), ...(shape && { shape }) };
+    const taken = {
+      restore: ties.map(({ restore }) => restore),
+      validate: ties.flatMap(({ validate }) => validate ?? []),
+    };
+    const before = { status, ...taken, ...(shape && { shape }) };
     // What it was before a removal that was killed, that one has recorded. Before another verb, nobody has.
     const details =
       intent?.verb === verb
@@ -140,7 +145,10 @@ function finish(
     const saved =
       save === undefined || shape === undefined || away !== undefined
         ? undefined
-        : await keepingLock(client, () => save(client, tenant, shape));
+        : await orWithoutBackup(
+            verb,
+            keepingLock(client, () => save(client, tenant, shape)),
+          );
     const backupFile = saved?.file ?? details.backupFile;
     if (found.objects > found.capacity / 2) {
       const part =

@@ -13,6 +13,7 @@ import { trySnapshotUnderLock } from '../../commands/try-under-lock.ts';
 import { findTenants, type Tenant } from '../../registry/registry.ts';
 import { assertRegistry } from '../../registry/registry-shape.ts';
 import { createRunContext } from '../../run/run-context.ts';
+import { assertFinished } from '../../state/unfinished-verb.ts';
 
 /** A backup to restore from. */
 export interface RestoreSource {
@@ -77,6 +78,7 @@ export async function openTenant(database: Database, name: string): Promise<Rest
     throw unknownThere(name, error);
   });
   if (tenant === undefined) throw new Error('findTenants throws if there is none');
+  assertFinished(tenant.unfinished);
   const pipe = new PassThrough({ highWaterMark: 1 << 20 });
   const writing = writeTo(pipe, database, tenant);
   const close = async () => {

@@ -1,6 +1,6 @@
 import type { TenantctlError } from '../../../errors.ts';
 import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
-import type { Tenant } from '../../registry/registry.ts';
+import type { FoundTenant } from '../../registry/registry.ts';
 
 /** How an organization's suspension or resumption ended. */
 export interface StatusChangeResult {
@@ -25,7 +25,7 @@ export interface StatusChanges {
 }
 
 export type StatusVerb = 'suspend' | 'resume';
-export type StatusTenant = Pick<Tenant, 'clerkOrgId' | 'schema' | 'status'>;
+export type StatusTenant = FoundTenant;
 
 /** What the result is called, by the status. */
 export const CHANGED = { SUSPENDED: 'suspended', ACTIVE: 'resumed' } as const;

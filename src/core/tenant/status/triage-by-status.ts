@@ -1,5 +1,6 @@
 import type { TenantctlError } from '../../../errors.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
+import { tenantUnfinished } from '../../state/unfinished-verb.ts';
 import { TRANSITIONS, type StatusChange } from '../../registry/transitions.ts';
 import { resultOf, UNCHANGED, type StatusChangeResult, type StatusTenant } from './status-change-result.ts';
 
@@ -13,6 +14,8 @@ export function triageByStatus(
   const results: StatusChangeResult[] = [];
   for (const tenant of tenants) {
     if (tenant.error !== undefined) results.push(resultOf(tenant, 'failed', { error: tenant.error }));
+    else if (tenant.unfinished !== undefined)
+      results.push(resultOf(tenant, 'failed', { error: tenantUnfinished(tenant.unfinished) }));
     else if (from.some((status) => status === tenant.status)) tasks.push(tenant);
     else if (tenant.status === to) results.push(resultOf(tenant, UNCHANGED[to]));
     else results.push(resultOf(tenant, 'failed', { error: tenantNotActive(tenant, tenant.status) }));
