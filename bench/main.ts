@@ -116,7 +116,7 @@ async function writeReport(known: Report, { json, svg, markdown }: Settings): Pr
     chart === undefined
       ? []
       : [`![Time against the number of tenants](${relative(dirname(markdown), svg).replaceAll('\\', '/')})`];
-  await replaceMarkedSection(markdown, [...picture, toMarkdown(known)].join('\n\n'));
+  await replaceMarkedSection(markdown, 'pnpm bench --markdown', [...picture, toMarkdown(known)].join('\n\n'));
 }
 
 async function writeTo(file: string, text: string): Promise<void> {

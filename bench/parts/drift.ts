@@ -6,7 +6,7 @@ import type { Bench } from '../bench.ts';
 import { runNode } from '../child.ts';
 import { tidyCatalogs } from '../fleet/fleets.ts';
 import { benchTenants } from '../fleet/tenants.ts';
-import { WIDE_MIGRATION } from '../fleet/wide-migration.ts';
+import { wideMigration } from '../fleet/wide-migration.ts';
 import { findingOf } from '../report/finding.ts';
 import { median } from '../report/median.ts';
 import type { PartResult } from '../report/report.ts';
@@ -14,6 +14,8 @@ import { provision, TENANTCTL, tenantctlEnv } from '../rivals/tenantctl.ts';
 import { watchBackends } from '../server/backend-memory.ts';
 import { databaseUrl, withConnection } from '../server/connection.ts';
 import { settle, withoutFsync } from '../server/server.ts';
+
+const TABLES = 25;
 
 /** `tenantctl drift` over tenants of 25 tables that are all alike. */
 export async function measureDrift(bench: Bench): Promise<PartResult> {
@@ -61,7 +63,7 @@ async function buildFleet({ server, settings, say }: Bench, folder: string): Pro
   const [master, own] = ['migrations/master', 'migrations/tenants'].map((each) => join(folder, each));
   for (const each of [master, own]) await mkdir(each ?? '', { recursive: true });
   await writeFile(join(master ?? '', '20260101000000_init_db.sql'), INIT_SQL);
-  await writeFile(join(own ?? '', '20260101000001_wide.sql'), WIDE_MIGRATION);
+  await writeFile(join(own ?? '', '20260101000001_wide.sql'), wideMigration(TABLES));
   await withConnection(server.url, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = databaseUrl(server.url, name);
   await runNode([TENANTCTL, 'migrate', 'master', '--json', '--quiet'], {
