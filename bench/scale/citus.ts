@@ -1,10 +1,11 @@
 import { totalOf, type Assumptions, type Model } from './model.ts';
 
 /**
- * What a tenant takes through a coordinator, from start to end, where coordinator and two workers share two cores and
- * nothing else runs: measured with 20 tenants, Citus 13.2.2 on PostgreSQL 15, 2026-11-22.
+ * Milliseconds from start to end, where coordinator and two workers share two cores: CREATE SCHEMA, each table, and a
+ * small migration. Measured with 20 tenants, Citus 13.2.2 on PostgreSQL 15, 2026-11-22 and 2026-11-30; the first two
+ * while the machine was busy (an idle one: 139 in all for three tables).
  */
-const MS = { provision: 139, add: 80 } as const;
+const MS = { schema: 45, table: 30, add: 80 } as const;
 
 /** Each node of a cluster with schema-based sharding. */
 export interface CitusPrediction {
@@ -35,7 +36,7 @@ export function predictCitus({ totals }: Model, assumed: Assumptions): CitusPred
     workerRelations: onWorker('relations'),
     workerBytes: onWorker('catalogBytes'),
     workerFiles: onWorker('files'),
-    provision: seconds(MS.provision),
+    provision: seconds(MS.schema + MS.table * tables),
     add: seconds(MS.add),
   };
 }

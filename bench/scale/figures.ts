@@ -60,7 +60,7 @@ export interface MachineFigures {
   readonly flushMs: number;
   /** A checkpoint's time for each new file. */
   readonly fileFlushMs: number;
-  /** Tables that one transaction can lock at the server's default settings. */
+  /** Locks that one transaction can take at the server's default settings, all others being idle. */
   readonly lockable: number;
   /** Round trips of one ALTER for a tenant, start-up included. */
   readonly addTrips: number;

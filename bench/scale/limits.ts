@@ -15,8 +15,6 @@ const NAPTIME_S = 60;
 const CHECKPOINT_S = 300;
 /** autovacuum_freeze_max_age */
 const FREEZE_AGE = 200e6;
-/** Node's heap has some 4 GB; what is read needs twice its room at times. */
-const CLIENT_BYTES = 2e9;
 
 export interface Hardware {
   readonly memoryGb: number;
@@ -27,7 +25,7 @@ export interface Hardware {
 export function limits(
   { totals, each }: Model,
   { machine }: ScaleMeasurements,
-  { tables, connections, fsyncMs, cores }: Assumptions,
+  { tables, connections, fsyncMs }: Assumptions,
   { memoryGb, diskTb }: Hardware,
 ): Limit[] {
   const until = (name: keyof typeof totals, most: number) => {
@@ -77,27 +75,6 @@ export function limits(
       what: 'freezing every table takes 3 workers a day',
       tenants: (3 * 86_400_000) / perTenant('freeze'),
     },
-    {
-      what: '`migrate tenants` of one process needs 2 GB of memory',
-      tenants: until('noOpRss', CLIENT_BYTES),
-    },
-    {
-      what: 'nothing pending, and it takes a minute',
-      tenants: 60_000 / slopeOf(totals.noOpClient, totals.noOpServer, tables),
-    },
-    {
-      what: `one \`ALTER TABLE\` takes ${cores} cores an hour`,
-      tenants: (3_600_000 * cores) / slopeOf(totals.addServer, undefined, tables),
-    },
   ];
   return found.toSorted((a, b) => a.tenants - b.tenants);
-}
-
-type Slope = Model['totals']['addServer'];
-
-function slopeOf(one: Slope, other: Slope | undefined, tables: number): number {
-  return (
-    totalOf({ ...one, once: 0 }, 1, tables) +
-    (other === undefined ? 0 : totalOf({ ...other, once: 0 }, 1, tables))
-  );
 }

@@ -17,7 +17,7 @@ import {
   type BuiltFleet,
   type FleetSize,
 } from './measure-fleet.ts';
-import { configure, lockableTables } from './server-figures.ts';
+import { configure, lockable } from './server-figures.ts';
 
 /** Builds and measures fleets, the smaller ones first. `keep` gets what is known after each. */
 export async function measureScale(
@@ -31,7 +31,7 @@ export async function measureScale(
       await configure(server.url, { autovacuum: 'off' });
       const fleets: ScaleFleet[] = [];
       const flushes: number[] = [];
-      let small: Omit<MachineFigures, 'fileFlushMs' | 'lockable'> | undefined;
+      let small: Omit<MachineFigures, 'fileFlushMs'> | undefined;
       for (const size of sizes.toSorted((a, b) => a.tenants - b.tenants || a.tables - b.tables)) {
         say(`building ${size.tenants} tenants with ${size.tables} tables each`);
         const fleet = await buildFleet(server, root, size);
@@ -40,14 +40,13 @@ export async function measureScale(
         fleets.push(figures);
         flushes.push(fileFlushMs);
         small ??= await measureSmall(fleet);
-        const lockable = await lockableTables(fleet.url);
         await keep({
           date: new Date().toISOString().slice(0, 10),
           cores: availableParallelism(),
           memoryGb: Math.round(totalmem() / 2 ** 30),
           node: process.versions.node,
           server: server.version,
-          machine: { ...small, fileFlushMs: median(flushes), lockable },
+          machine: { ...small, fileFlushMs: median(flushes) },
           fleets,
         });
       }
@@ -58,7 +57,7 @@ export async function measureScale(
 }
 
 /** What any fleet shows: a smallest one is enough. */
-async function measureSmall(fleet: BuiltFleet): Promise<Omit<MachineFigures, 'fileFlushMs' | 'lockable'>> {
+async function measureSmall(fleet: BuiltFleet): Promise<Omit<MachineFigures, 'fileFlushMs'>> {
   const { url, folder, tenants } = fleet;
   await addMigration(fleet, 3);
   const { roundTrips } = await countTraffic(url, (through) =>
@@ -66,6 +65,7 @@ async function measureSmall(fleet: BuiltFleet): Promise<Omit<MachineFigures, 'fi
   );
   return {
     flushMs: await commitTime(url),
+    lockable: await lockable(url),
     addTrips: roundTrips / tenants,
     ...(await measureRows(fleet)),
   };

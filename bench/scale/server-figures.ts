@@ -104,26 +104,28 @@ export async function locksOfCreation(url: string, tables: number): Promise<numb
   });
 }
 
-const LOCKED_AT_ONCE = 50;
+const LOCKED_AT_ONCE = 100;
+const MOST_LOCKS = 1_000_000;
 
-/** How many tables a transaction can lock, as pg_dump does, until shared memory is full; all of them at most. */
-export async function lockableTables(url: string): Promise<number> {
+/** How many locks a transaction can take, as pg_dump does for tables, until shared memory is full. */
+export async function lockable(url: string): Promise<number> {
   return withConnection(url, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      `SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' AND relname LIKE 'wide\\_%'`,
-    );
     await client.query('BEGIN');
     let locked = 0;
-    for (; locked < rows.length; locked += LOCKED_AT_ONCE) {
-      const some = rows.slice(locked, locked + LOCKED_AT_ONCE).map(({ name }) => name);
-      const isFull = await client.query(`LOCK TABLE ${some.join(', ')} IN ACCESS SHARE MODE`).then(
-        () => false,
-        (error: { code?: string }) => error.code === '53200',
-      );
+    for (; locked < MOST_LOCKS; locked += LOCKED_AT_ONCE) {
+      const isFull = await client
+        .query(
+          `SELECT pg_advisory_xact_lock(n) FROM generate_series($1::int + 1, $1 + ${LOCKED_AT_ONCE}) n`,
+          [locked],
+        )
+        .then(
+          () => false,
+          (error: { code?: string }) => error.code === '53200',
+        );
       if (isFull) break;
     }
     await client.query('ROLLBACK');
-    return Math.min(locked, rows.length);
+    return locked;
   });
 }
 

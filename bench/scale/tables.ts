@@ -53,7 +53,7 @@ function fleetsTable(fleets: readonly ScaleFleet[]): string {
 }
 
 function machineLine({ date, cores, memoryGb, node, server, machine }: ScaleMeasurements): string {
-  return `${date}, ${cores} cores, ${memoryGb} GB, Node ${node}, PostgreSQL ${server} with default settings but autovacuum off, loopback. A commit waited ${figure(machine.flushMs)} ms for the disk; a checkpoint took ${figure(machine.fileFlushMs)} ms for each new file. One transaction could lock ${thousands(machine.lockable)} tables. A backup takes ${figure(machine.backupClientMsPerMb)} ms of the client’s CPU and ${figure(machine.backupServerMsPerMb)} ms of the server’s for each MB of rows.`;
+  return `${date}, ${cores} cores, ${memoryGb} GB, Node ${node}, PostgreSQL ${server} with default settings but autovacuum off, loopback. A commit waited ${figure(machine.flushMs)} ms for the disk; a checkpoint took ${figure(machine.fileFlushMs)} ms for each new file. One transaction could take ${thousands(machine.lockable)} locks. A backup takes ${figure(machine.backupClientMsPerMb)} ms of the client’s CPU and ${figure(machine.backupServerMsPerMb)} ms of the server’s for each MB of rows.`;
 }
 
 /** Once, for each tenant, for each table; and a tenant of the assumed size. */

@@ -152,6 +152,13 @@ test('every worker of Citus has the tables of the whole fleet', () => {
   expect(ten.workerRelations).toBeCloseTo(100 + 11_000 * 32);
 });
 
+test('a tenant of Citus takes as long on any number of workers, and longer with more tables', () => {
+  const model = fitModel(FLEETS);
+  const at = (more: Partial<typeof ASSUMED>) => predictCitus(model, { ...ASSUMED, nodes: 10, ...more });
+  expect(at({ nodes: 100 }).provision).toBe(at({}).provision);
+  expect(at({ tables: 20 }).provision - at({}).provision).toBeCloseTo((10_000 * 300) / 8 / 1000);
+});
+
 test('at a limit, the server has exactly what it can have', () => {
   const found = limits(fitModel(FLEETS), MEASURED, ASSUMED, HARDWARE);
   const tenants = found.map((each) => each.tenants);
