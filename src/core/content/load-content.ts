@@ -55,7 +55,8 @@ async function send(client: PoolClient, statements: readonly string[]): Promise<
 
 /** @throws TenantctlError CONTENT_DIFFERS */
 function assertFits(schema: string, content: Content, here: Content): void {
-  const missing = [...nounsOf(content)].filter((noun) => !nounsOf(here).has(noun));
+  const present = nounsOf(here);
+  const missing = [...nounsOf(content)].filter((noun) => !present.has(noun));
   if (missing.length === 0) return;
   throw new TenantctlError('CONTENT_DIFFERS', `${schema} has no place for all that is copied.`, {
     details: missing.map((noun) => `It has no ${noun}.`),
