@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
-import { tenantctl } from '../support/cli.ts';
+import { startCli, tenantctl } from '../support/cli.ts';
 import { createFleet } from '../support/fleet.ts';
 
 test('drift names the tenant that differs, shows how, and fails the check of CI; the dump shows a new migration', async () => {
@@ -48,4 +49,34 @@ test('drift names the tenant that differs, shows how, and fails the check of CI;
     stdout: expect.stringContaining('+CREATE TYPE more AS ENUM ();') as string,
   });
   expect(await readFile(join(project.folder, 'schema.sql'), 'utf8')).not.toContain('more');
+});
+
+test('what a killed drift has left is named by doctor, and dropped by the next drift', async () => {
+  const fleet = await createFleet(['org_a']);
+  const { query, project, testDatabase } = fleet;
+  const options = { cwd: project.folder, env: testDatabase.env };
+  const vacuum = (sql: string) =>
+    fleet.add(
+      '20250101000003_vacuum.sql',
+      `-- migrate:up transaction:false\nVACUUM notes;\n${sql}\n-- migrate:down\n`,
+    );
+  await vacuum('');
+  await fleet.migrate();
+  await vacuum('SELECT pg_sleep(600);');
+  const child = startCli(['drift'], options);
+  const left = () =>
+    query("SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'tenantctl_reference_%'");
+  const asleep = () => query("SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'");
+  while ((await asleep()).length === 0) await sleep(50);
+  child.kill('SIGKILL');
+  await child.done;
+  await query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'",
+  );
+  const [schema] = await left();
+  const doctor = await tenantctl(['doctor'], options);
+  expect(doctor.stdout).toContain(`drift of ${String(schema?.name)}`);
+  await vacuum('');
+  expect(await tenantctl(['drift'], options)).toMatchObject({ exitCode: 0 });
+  expect(await left()).toEqual([]);
 });

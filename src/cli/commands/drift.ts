@@ -103,12 +103,13 @@ function showCommand(
   flags: DriftFlags,
   [name = '']: readonly string[],
 ): Promise<CommandResult> {
-  return context.withDatabase(undefined, async (database, { folders }, _observe, core) => {
+  return context.withDatabase(undefined, async (database, { folders }, observe, core) => {
     const drift = await core.showDrift(database, name, {
       tenantFolder: folders.tenants,
       repeatableFolder: folders.repeatable,
       reference: flags.reference,
       signal: context.interruption.signal,
+      observe,
     });
     return {
       document: drift,

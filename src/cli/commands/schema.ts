@@ -37,12 +37,13 @@ async function dumpCommand(context: Context, flags: DumpFlags): Promise<CommandR
   const { DUMP_HEADER } = await import('../run/core.ts');
   if (out !== undefined && before?.startsWith(DUMP_HEADER) === false)
     await context.confirm(`${out} was not written by tenantctl schema dump, and would be replaced.`);
-  return context.withDatabase(undefined, async (database, { folders }, _observe, core) => {
+  return context.withDatabase(undefined, async (database, { folders }, observe, core) => {
     const sql = await core.dumpSchema(database, {
       tenantFolder: folders.tenants,
       repeatableFolder: folders.repeatable,
       tenant,
       signal: context.interruption.signal,
+      observe,
     });
     if (path === undefined || file === undefined) {
       if (!context.output.json) await context.output.part(sql);

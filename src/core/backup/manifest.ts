@@ -43,17 +43,64 @@ export interface Measure {
   readonly hash: string;
 }
 
-/** Whether parsed JSON has the parts of a manifest. Its bytes were compared with their hash before. */
+type Rule = (value: unknown) => boolean;
+
+const isText: Rule = (value) => typeof value === 'string';
+/** Up to 63 bytes, as PostgreSQL takes them. */
+const isName: Rule = (value) =>
+  typeof value === 'string' && value !== '' && Buffer.byteLength(value) < 64 && !value.includes('\0');
+const isFlag: Rule = (value) => typeof value === 'boolean';
+const isCount: Rule = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const orNull =
+  (rule: Rule): Rule =>
+  (value) =>
+    value === null || rule(value);
+const listOf =
+  (rule: Rule): Rule =>
+  (value) =>
+    Array.isArray(value) && value.every(rule);
+const having =
+  (rules: Readonly<Record<string, Rule>>): Rule =>
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(rules).every(([key, rule]) => rule((value as Record<string, unknown>)[key]));
+
+const isScript = having({ name: isText, checksum: isText });
+
+const hasParts = having({
+  clerkOrgId: isText,
+  schema: isName,
+  status: isText,
+  server: isText,
+  madeAt: isText,
+  tenantctl: isText,
+  migrations: listOf(
+    having({ name: isText, checksum: orNull(isText), batch: Number.isSafeInteger, time: orNull(isText) }),
+  ),
+  scripts: listOf(isScript),
+  seeds: listOf(isScript),
+  shape: having({ digest: isText, objects: listOf(having({ kind: isText, name: isText, sql: isText })) }),
+  content: having({
+    tables: listOf(having({ name: isName, columns: listOf(isName) })),
+    sequences: listOf(
+      having({ name: isName, lastValue: (value) => /^-?\d{1,19}$/.test(String(value)), isCalled: isFlag }),
+    ),
+    materializedViews: listOf(having({ name: isName, isPopulated: isFlag })),
+  }),
+  measures: listOf(having({ table: isText, rows: isCount, hash: isText })),
+});
+
+/**
+ * Whether parsed JSON is a manifest. Its bytes were compared with their hash before; but whoever writes a file can write
+ * the hash as well, and parts of it become SQL.
+ */
 export function isManifest(value: unknown): value is Manifest {
-  const manifest = (value ?? {}) as Partial<Record<keyof Manifest, unknown>>;
-  const { content, shape, migrations, measures } = manifest as Partial<Manifest>;
+  if (!hasParts(value)) return false;
+  const { content, measures } = value as Manifest;
+  const tables = content.tables.map(({ name }) => name);
   return (
-    typeof manifest.clerkOrgId === 'string' &&
-    typeof manifest.schema === 'string' &&
-    Array.isArray(migrations) &&
-    Array.isArray(measures) &&
-    Array.isArray(shape?.objects) &&
-    Array.isArray(content?.tables) &&
-    content.tables.every(({ name }) => typeof name === 'string')
+    new Set(tables).size === tables.length &&
+    JSON.stringify(tables) === JSON.stringify(measures.map(({ table }) => table))
   );
 }

@@ -4,16 +4,18 @@ import { tenantState, type StateFolders } from '../fleet/tenant-state.ts';
 import { checkCall } from '../options/check-call.ts';
 import { readTenantFolder } from '../plan/plan-folder.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
+import { silent, type Observer } from '../report/event.ts';
 import { createRunContext } from '../run/run-context.ts';
+import { readShapeOf } from '../shape/read-shapes.ts';
 import { renderShape } from '../shape/render-shape.ts';
 import { assertReadable } from './assert-readable.ts';
 import { buildReference } from './build-reference.ts';
-import { shapeOf } from './show-drift.ts';
 
 export interface DumpOptions extends StateFolders {
   /** The organization id or schema of the tenant to dump; what the migrations make if absent. */
   readonly tenant?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly observe?: Observer | undefined;
 }
 
 /** The first line of each dump. */
@@ -34,11 +36,12 @@ async function readWanted(database: Database, options: DumpOptions) {
   if (options.tenant === undefined) {
     const { folder } = await readTenantFolder({ ...options, folder: options.tenantFolder });
     const names = folder.files.map(({ name }) => name);
-    return buildReference(createRunContext(database, options), folder, names);
+    const context = createRunContext(database, options);
+    return buildReference({ context, folder, observe: options.observe ?? silent }, names);
   }
   const { tenant } = await tenantState(database, options.tenant, options);
   await assertReadable(database, [tenant.schema]);
-  const shape = tenant.hasSchema ? await shapeOf(database, tenant.schema) : undefined;
+  const shape = tenant.hasSchema ? await readShapeOf(database, tenant.schema) : undefined;
   if (shape === undefined) throw schemaMissing(tenant);
   return shape;
 }

@@ -9,10 +9,11 @@ import { readTenantFolder } from '../plan/plan-folder.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
-import { createRunContext, type RunContext } from '../run/run-context.ts';
+import { createRunContext } from '../run/run-context.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import type { MigrationFolder } from '../files/source.ts';
 import { assertReadable } from './assert-readable.ts';
+import type { ReferenceWork } from './build-aside.ts';
 import type { Cohort } from './cohort.ts';
 import { readTenantSchemas } from './find-leads.ts';
 import { readCohorts } from './read-cohorts.ts';
@@ -66,7 +67,7 @@ export async function findDrift(database: Database, given: DriftOptions): Promis
   );
   const comparison = {
     folder,
-    references: await openReferences(context, reference, folder),
+    references: await openReferences({ context, folder, observe }, reference),
     schemas: await readTenantSchemas(database),
     observe,
   };
@@ -108,12 +109,9 @@ async function selectStates(
 }
 
 /** @throws TenantctlError TENANT_UNKNOWN, SCHEMA_MISSING, RIGHTS_MISSING */
-export async function openReferences(
-  context: RunContext,
-  reference: string,
-  folder: MigrationFolder,
-): Promise<References> {
-  if (reference === MIGRATIONS) return referencesOfMigrations(context, folder);
+export async function openReferences(work: ReferenceWork, reference: string): Promise<References> {
+  if (reference === MIGRATIONS) return referencesOfMigrations(work);
+  const { context, folder } = work;
   const { database } = context;
   const [state] = await readStates(database, await findTenants(database, [reference]), folder);
   if (state === undefined) throw new TenantctlError('TENANT_UNKNOWN', `There is no tenant "${reference}".`);

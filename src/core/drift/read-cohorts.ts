@@ -5,7 +5,7 @@ import { readStates, type TenantState } from '../fleet/tenant-state.ts';
 import type { Observer } from '../report/event.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { compareShapes } from '../shape/compare-shapes.ts';
-import { readShapes } from '../shape/read-shapes.ts';
+import { readImprints, readShapes } from '../shape/read-shapes.ts';
 import type { Shape } from '../shape/shape.ts';
 import { KEPT_DIFFERENCES, type Cohort } from './cohort.ts';
 import { findLeads } from './find-leads.ts';
@@ -63,30 +63,60 @@ function versionOf({ applied, hasOutdatedScripts }: TenantState): string {
   return `${historyKey(applied)} ${hasOutdatedScripts}`;
 }
 
-/** Keeps one shape at a time, beside the references. */
+/** Of tenants with equal imprints and the same version, one is read: one shape at a time, beside the references. */
 async function compareAll(
   { database, signal }: RunContext,
   states: readonly TenantState[],
   comparison: Comparison,
   cohorts: Map<string, GrowingCohort>,
 ): Promise<void> {
+  const isStopped = () => signal?.aborted === true;
   const bySchema = new Map(states.map((state) => [state.tenant.schema, state]));
-  let done = 0;
-  for await (const shape of readShapes(database, [...bySchema.keys()])) {
-    const state = bySchema.get(shape.schema);
+  const imprints = await imprintsOf(database, [...bySchema.keys()], comparison.observe, signal);
+  const known = new Map<string, GrowingCohort>();
+  const keyOf = (state: TenantState) => `${versionOf(state)} ${imprints.get(state.tenant.schema)}`;
+  for (let left = states; ;) {
+    left = left.filter(({ tenant }) => imprints.has(tenant.schema));
+    const unread = new Map(left.map((state) => [keyOf(state), state.tenant.schema]));
+    if (unread.size === 0 || isStopped()) return;
+    // What is gone by now is not yielded. What has changed has another imprint, and says nothing of the others.
+    for (const schema of unread.values()) imprints.delete(schema);
+    for await (const shape of readShapes(database, [...unread.values()])) {
+      const state = bySchema.get(shape.schema);
+      if (state === undefined || isStopped()) break;
+      imprints.set(shape.schema, shape.imprint);
+      const key = `${versionOf(state)} ${shape.digest}`;
+      const cohort = cohorts.get(key) ?? (await toCohort(database, state, shape, comparison));
+      cohorts.set(key, cohort);
+      known.set(keyOf(state), cohort);
+    }
+    left = left.filter((state) => {
+      const { clerkOrgId, schema } = state.tenant;
+      const cohort = imprints.has(schema) ? known.get(keyOf(state)) : undefined;
+      cohort?.tenants.push({ clerkOrgId, schema });
+      return cohort === undefined;
+    });
+  }
+}
+
+/** By schema, of those that exist. */
+async function imprintsOf(
+  database: Database,
+  schemas: readonly string[],
+  observe: Observer,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, string>> {
+  const imprints = new Map<string, string>();
+  for await (const { schema, imprint } of readImprints(database, schemas)) {
     if (signal?.aborted === true) break;
-    if (state === undefined) continue;
-    const key = `${versionOf(state)} ${shape.digest}`;
-    const cohort = cohorts.get(key) ?? (await toCohort(database, state, shape, comparison));
-    cohorts.set(key, cohort);
-    cohort.tenants.push({ clerkOrgId: state.tenant.clerkOrgId, schema: shape.schema });
-    done += 1;
-    if (done % 100 === 0)
-      comparison.observe({
+    imprints.set(schema, imprint);
+    if (imprints.size % 100 === 0)
+      observe({
         type: 'phase',
-        message: `Comparing ${done} of ${counted(states.length, 'tenant')}`,
+        message: `Comparing ${imprints.size} of ${counted(schemas.length, 'tenant')}`,
       });
   }
+  return imprints;
 }
 
 const ORDER: readonly Cohort['outcome'][] = ['differs', 'not-compared', 'alike'];

@@ -1,9 +1,11 @@
 import { messageOf, toTenantctlError } from '../../errors.ts';
+import { listed } from '../../wording.ts';
+import { stemOf } from '../files/source.ts';
 import type { TenantState } from '../fleet/tenant-state.ts';
-import type { MigrationFolder } from '../files/source.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { readShapes } from '../shape/read-shapes.ts';
+import { readShapeOf } from '../shape/read-shapes.ts';
 import type { Shape } from '../shape/shape.ts';
+import type { ReferenceWork } from './build-aside.ts';
 import { buildReference } from './build-reference.ts';
 
 /** What a tenant is compared with, or why it is not. */
@@ -14,35 +16,37 @@ export interface References {
 }
 
 /** Histories for which a reference is built: each takes the time of a new tenant. */
-const MOST_BUILT = 10;
+const MOST_BUILT = 20;
+
+/** The texts of scripts that a tenant has are not kept, so nobody can tell what they made. */
+const SCRIPTS_DUE = 'repeatable scripts are due: tenantctl migrate tenants applies them';
 
 /**
  * What the migrations make, built for each history that tenants have: a tenant that is behind, or whose migrations came
  * in another order, is compared with what its own migrations make.
  */
-export function referencesOfMigrations(context: RunContext, folder: MigrationFolder): References {
+export function referencesOfMigrations(work: ReferenceWork): References {
   const built = new Map<string, Promise<Reference>>();
   const build = (applied: readonly string[], isNewest: boolean): Promise<Reference> => {
     if (built.size >= MOST_BUILT)
       return Promise.resolve({
-        reason: `tenants have more than ${MOST_BUILT} different histories`,
+        reason: `a reference is built for ${MOST_BUILT} histories at most, and tenants have more: name tenants with --tenant, or bring them up to date with tenantctl migrate tenants`,
       });
-    return buildReference(context, folder, applied).then(
+    return buildReference(work, applied).then(
       (shape) => ({ shape }),
       (error: unknown) => {
         // An old version may need a file that is gone, or a shared table.
         if (isNewest) throw toTenantctlError(error);
-        return { reason: messageOf(error) };
+        return { reason: `at its version, no reference could be built: ${messageOf(error)}` };
       },
     );
   };
   return {
     of({ applied, pending, hasOutdatedScripts }) {
-      if (hasOutdatedScripts && pending.length === 0)
-        return Promise.resolve({ reason: 'repeatable scripts are due' });
+      if (hasOutdatedScripts) return Promise.resolve({ reason: SCRIPTS_DUE });
       const key = historyKey(applied);
-      const reference =
-        built.get(key) ?? build(applied, pending.length === 0 && applied.length === folder.files.length);
+      const isNewest = pending.length === 0 && applied.length === work.folder.files.length;
+      const reference = built.get(key) ?? build(applied, isNewest);
       built.set(key, reference);
       return reference;
     },
@@ -52,22 +56,44 @@ export function referencesOfMigrations(context: RunContext, folder: MigrationFol
 /** A tenant's own shape; tenants with another history are not compared. */
 export async function referencesOfTenant(
   { database }: RunContext,
-  { tenant, applied }: TenantState,
+  { tenant, applied, hasOutdatedScripts }: TenantState,
 ): Promise<References> {
-  let shape: Shape | undefined;
-  for await (const each of readShapes(database, [tenant.schema])) shape = each;
-  const key = historyKey(applied.toSorted());
+  const shape = await readShapeOf(database, tenant.schema);
+  const { clerkOrgId } = tenant;
   return {
     of(state) {
-      const isSame = historyKey(state.applied.toSorted()) === key;
+      const reason =
+        shape === undefined
+          ? `${clerkOrgId} has no schema any more`
+          : (otherMigrations(clerkOrgId, applied, state.applied) ??
+            (hasOutdatedScripts === state.hasOutdatedScripts
+              ? undefined
+              : `${SCRIPTS_DUE} to ${hasOutdatedScripts ? clerkOrgId : 'it'}`));
       return Promise.resolve(
-        shape !== undefined && isSame ? { shape } : { reason: `${tenant.clerkOrgId} has other migrations` },
+        shape !== undefined && reason === undefined ? { shape } : { reason: reason ?? '' },
       );
     },
   };
 }
 
+/** Pure. */
+function otherMigrations(
+  reference: string,
+  expected: readonly string[],
+  applied: readonly string[],
+): string | undefined {
+  const without = (some: readonly string[], others: readonly string[]) => {
+    const stems = new Set(others.map(stemOf));
+    return some.filter((name) => !stems.has(stemOf(name)));
+  };
+  const [lacking, more] = [without(expected, applied), without(applied, expected)];
+  if (lacking.length + more.length === 0) return undefined;
+  const lacks = lacking.length === 0 ? [] : [`lacks ${listed(lacking)}, which ${reference} has`];
+  const has = more.length === 0 ? [] : [`has ${listed(more)}, which ${reference} lacks`];
+  return `it ${[...lacks, ...has].join(', and ')}: bring both up to date with tenantctl migrate tenants, or compare it with what its own migrations make, without --reference`;
+}
+
 /** By names without extension: a team moves from .js to .ts. */
 export function historyKey(applied: readonly string[]): string {
-  return JSON.stringify(applied.map((name) => name.replace(/\.[^.]+$/, '')));
+  return JSON.stringify(applied.map(stemOf));
 }

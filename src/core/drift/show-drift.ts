@@ -5,11 +5,11 @@ import { tenantState } from '../fleet/tenant-state.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { readTenantFolder } from '../plan/plan-folder.ts';
+import { silent } from '../report/event.ts';
 import { createRunContext } from '../run/run-context.ts';
 import { compareShapes, type ShapeDifference } from '../shape/compare-shapes.ts';
-import { readShapes } from '../shape/read-shapes.ts';
+import { readShapeOf } from '../shape/read-shapes.ts';
 import { renderShape } from '../shape/render-shape.ts';
-import type { Shape } from '../shape/shape.ts';
 import { assertReadable } from './assert-readable.ts';
 import type { Lead } from './cohort.ts';
 import { findLeads, readTenantSchemas } from './find-leads.ts';
@@ -37,11 +37,11 @@ export interface TenantDrift {
 export async function showDrift(
   database: Database,
   name: string,
-  given: Omit<DriftOptions, 'tenants' | 'include' | 'observe'>,
+  given: Omit<DriftOptions, 'tenants' | 'include'>,
 ): Promise<TenantDrift> {
   checkOptions({ name }, 'name');
   const options = checkCall(database, given, 'tenantFolder');
-  const { reference: named = MIGRATIONS } = options;
+  const { reference: named = MIGRATIONS, observe = silent } = options;
   const context = createRunContext(database, options);
   const { folder } = await readTenantFolder({ ...options, folder: options.tenantFolder });
   const state = await tenantState(database, name, options);
@@ -49,13 +49,13 @@ export async function showDrift(
   const { clerkOrgId, schema } = tenant;
   if (!tenant.hasSchema) throw schemaMissing(tenant);
   await assertReadable(database, [schema]);
-  const reference = await (await openReferences(context, named, folder)).of(state);
+  const reference = await (await openReferences({ context, folder, observe }, named)).of(state);
   if ('reason' in reference)
     throw new TenantctlError('TENANT_BEHIND', `"${clerkOrgId}" was not compared: ${reference.reason}.`, {
       tenant: clerkOrgId,
       hint: 'Bring it up to date with tenantctl migrate tenants, or compare it with a tenant of its version: --reference <org>.',
     });
-  const shape = await shapeOf(database, schema);
+  const shape = await readShapeOf(database, schema);
   if (shape === undefined) throw schemaMissing(tenant);
   const labels = [named === MIGRATIONS ? 'what the migrations make' : named, `${clerkOrgId} (${schema})`];
   const [from, to] = [reference.shape, shape].map(renderShape);
@@ -68,9 +68,4 @@ export async function showDrift(
     leads: findLeads(shape, await readTenantSchemas(database), database.names),
     diff: unifiedDiff({ name: labels[0] ?? '', text: from ?? '' }, { name: labels[1] ?? '', text: to ?? '' }),
   };
-}
-
-export async function shapeOf(database: Database, schema: string): Promise<Shape | undefined> {
-  for await (const shape of readShapes(database, [schema])) return shape;
-  return undefined;
 }

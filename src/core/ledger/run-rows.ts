@@ -21,6 +21,7 @@ export type RunCommand =
   | 'tenant drop'
   | 'tenant archive'
   | 'tenant clone'
+  | 'drift'
   | 'grant application'
   | 'exec'
   | 'seed tenants';

@@ -97,6 +97,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'tenant provision': 'tenantctl rollback tenants --all --tenant <org> undoes every migration of a tenant.',
   'tenant suspend': 'tenantctl tenant resume <org> makes a tenant ACTIVE again.',
   'tenant resume': 'tenantctl tenant suspend <org> suspends a tenant again.',
+  drift: 'drift changes no tenant: it built what the migrations make, and dropped it again.',
   'tenant backup': 'A backup changes no tenant: delete its file.',
   'tenant clone': 'tenantctl tenant drop <org> drops a tenant.',
   'tenant drop':

@@ -77,7 +77,7 @@ async function registerAll(
   const spelling = await readMisspelt(database, shape, all);
   const wanted = all.filter(({ clerkOrgId }) => !spelling.has(clerkOrgId));
   const [added, found] = await database.together((one) => [
-    insertRows(one, shape, wanted),
+    insertRows(one, database.names, shape, wanted),
     readRows(one, wanted),
     also?.(one),
   ]);
@@ -149,17 +149,17 @@ function valuesOf(wanted: readonly Wanted[]): string[][] {
   return [wanted.map(({ clerkOrgId }) => clerkOrgId), wanted.map(({ schema }) => schema)];
 }
 
-/** @returns organizations with a new row */
-async function insertRows(
-  database: Database,
+/** Those that cannot be inserted, because another has their names, are left out. @returns organizations with a new row */
+export async function insertRows(
+  connection: Pick<Database, 'query'>,
+  names: Names,
   shape: RegistryShape,
   wanted: readonly Wanted[],
 ): Promise<ReadonlySet<string>> {
-  const { names } = database;
   if (!shape.takesInsert || columnsToFill(shape, names).length > 0) return new Set();
   const { table, organization, schema, status } = registrySql(names);
   const cast = shape.columns.get(names.columns.organization)?.cast ?? 'text';
-  const { rows } = await database.query<{ id: string }>(
+  const { rows } = await connection.query<{ id: string }>(
     `WITH added AS (
        INSERT INTO ${table} (${organization}, ${schema}, ${status})
        SELECT w.id::${cast}, w.schema, ${writtenStatus(names, TRANSITIONS.provision.during)}

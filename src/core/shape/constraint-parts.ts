@@ -8,10 +8,11 @@ const CONSTRAINTS: readonly Part[] = [
     kind: `CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique constraint' WHEN 'f' THEN 'foreign key'
       WHEN 'x' THEN 'exclusion constraint' WHEN 'n' THEN 'not null constraint' ELSE 'check constraint' END`,
     name: ON_TABLE,
-    sql: `'ALTER TABLE ' || ${when(`k.contype <> 'f' OR r.relkind <> 'p'`, `'ONLY '`)} || r.name || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid, true)`,
+    sql: `CASE WHEN k.contype <> 'n' OR ${IS_SPECIAL_NOT_NULL} THEN
+      'ALTER TABLE ' || ${when(`k.contype <> 'f' OR r.relkind <> 'p'`, `'ONLY '`)} || r.name || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid, true) END`,
     // The foreign keys of partitions are part of the partitioned table's. Triggers are shown as triggers.
     from: `rels r JOIN pg_constraint k ON k.conrelid = r.oid
-      WHERE k.contype IN ('p', 'u', 'x', 'c') OR k.contype = 'f' AND k.conparentid = 0 OR ${IS_SPECIAL_NOT_NULL}`,
+      WHERE k.contype IN ('p', 'u', 'x', 'c', 'n') OR k.contype = 'f' AND k.conparentid = 0`,
     object: ['pg_constraint', 'k.oid', `'CONSTRAINT ' || quote_ident(k.conname) || ' ON ' || r.name`],
   },
 ];
@@ -57,7 +58,10 @@ function stateOf(flag: string): string {
 /** Clones of a partitioned table's triggers are shown by their state only. Up to version 12 they count as internal. */
 function triggers(major: number): readonly Part[] {
   const isOriginal = major < 13 ? 'NOT t.tgisinternal' : 'NOT t.tgisinternal AND t.tgparentid = 0';
-  const isClone = major < 13 ? 'false' : 't.tgparentid <> 0';
+  const isClone =
+    major < 13
+      ? `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_trigger'::regclass)`
+      : 't.tgparentid <> 0';
   const name = `quote_ident(t.tgname) || ' on ' || r.name`;
   return [
     {

@@ -57,6 +57,7 @@ export const KINDS = [
   'policy',
   'comment',
   'security label',
+  'extension dependency',
   'owner',
   'grant',
   'default privileges',

@@ -12,16 +12,16 @@ import { TABLE_PARTS } from './table-parts.ts';
 import { typeParts } from './type-parts.ts';
 
 /**
- * SQL for the statements that create the objects of a schema: kind, name, sql, table, place. The row of the schema itself
- * has no statement: it says that an empty schema exists.
+ * SQL for the statements that create the objects of a schema: kind, name, sql, table, place. The first row is the imprint
+ * of them all; an absent schema has no row. The others are left out where `wanted` is false.
  *
  * The query itself is planned once, under the search path of its session. When it runs, it first sets the search path
  * to the schema alone, so that PostgreSQL's functions print names of the schema without it. pg_catalog is searched
  * before it, so that no object of the schema can take part in the functions' own queries. pg_temp comes last, where no
  * temporary table hides the schema's.
- * @param schema a bound value or a parameter
+ * @param schema a bound value or a parameter, as `wanted` is
  */
-export function shapeQuery(names: Names, serverMajor: number, schema: string): string {
+export function shapeQuery(names: Names, serverMajor: number, schema: string, wanted: string): string {
   const parts = [
     ...typeParts(serverMajor),
     ...SEQUENCE_PARTS,
@@ -33,10 +33,29 @@ export function shapeQuery(names: Names, serverMajor: number, schema: string): s
   ];
   return `WITH ${sources(names, serverMajor, schema)},
     made AS MATERIALIZED (${parts.map(selectPart).join('\n UNION ALL ')}),
-    further AS (${[...ABOUT, ...GRANT_PARTS].map(selectPart).join('\n UNION ALL ')})
-    SELECT kind, name, sql, "table", place FROM made WHERE sql IS NOT NULL OR kind = 'schema'
-    UNION ALL SELECT kind, name, sql, "table", place FROM further`;
+    further AS (${[...ABOUT, ...GRANT_PARTS].map(selectPart).join('\n UNION ALL ')}),
+    whole AS MATERIALIZED (
+      SELECT kind, name, sql, "table", place FROM made WHERE sql IS NOT NULL
+      UNION ALL SELECT kind, name, sql, "table", place FROM further)
+    SELECT '${IMPRINT}' AS kind, ${IMPRINT_OF} AS name, NULL::text AS sql, NULL::text AS "table", 0 AS place FROM space s
+    UNION ALL SELECT w.* FROM whole w WHERE ${wanted}`;
 }
+
+/** The kind of the row that has the imprint. */
+export const IMPRINT = 'imprint';
+
+/**
+ * SQL for a digest of the rows of `whole`: schemas with equal imprints have equal shapes, so that of many schemas only one
+ * is to be read. The schema's own name is left out where `toShape` surely replaces it: as a whole word of a statement in
+ * ASCII. Elsewhere it makes the imprint the schema's own, which costs a reading.
+ */
+const IMPRINT_OF = String.raw`(SELECT encode(sha256(convert_to(coalesce(string_agg(
+      concat_ws('|', length(w.kind), length(w.name), length(w.sql), w.kind, w.name, w.sql), '|'
+      ORDER BY w.kind COLLATE "C", coalesce(w."table", w.name) COLLATE "C", w.place, w.name COLLATE "C"), ''), getdatabaseencoding())), 'hex')
+    FROM (SELECT w.kind, w.name, w."table", w.place, CASE WHEN strpos(w.sql, s.nspname) + strpos(w.sql, replace(s.nspname, '"', '""')) + strpos(w.sql, chr(1)) = 0 THEN w.sql
+        WHEN s.nspname ~ '^[a-z_][a-z0-9_]*$' AND w.sql COLLATE "C" !~ '[^\u0002-\u007f]'
+          THEN regexp_replace(w.sql, '(?<![A-Za-z0-9_$])' || s.nspname || '(?![A-Za-z0-9_$])', chr(1), 'g')
+        ELSE s.nspname || w.sql END AS sql FROM whole w) w)`;
 
 /** About the schema itself. Its name and owner belong to the tenant, and are not part of the shape. */
 const WHOLE: readonly Part[] = [
@@ -56,19 +75,30 @@ const WHOLE: readonly Part[] = [
   },
 ];
 
+/** An object's target, with its kind in lower case. */
+const TARGET = `lower(substring(m.target FROM '^(?:[A-Z]+ )+')) || regexp_replace(m.target, '^(?:[A-Z]+ )+', '')`;
+
 /** About what was made, of every kind. */
 const ABOUT: readonly Part[] = [
   {
     kind: `'comment'`,
-    name: `'on ' || lower(split_part(m.target, ' ', 1)) || substr(m.target, strpos(m.target, ' '))`,
+    name: `'on ' || ${TARGET}`,
     sql: `'COMMENT ON ' || m.target || ' IS ' || quote_literal(d.description)`,
     from: `made m JOIN pg_description d ON d.objoid = m.objid AND d.classoid = m.classid AND d.objsubid = m.objsubid`,
   },
   {
     kind: `'security label'`,
-    name: `d.provider || ' on ' || m.target`,
+    name: `d.provider || ' on ' || ${TARGET}`,
     sql: `'SECURITY LABEL FOR ' || quote_ident(d.provider) || ' ON ' || m.target || ' IS ' || quote_literal(d.label)`,
     from: `made m JOIN pg_seclabel d ON d.objoid = m.objid AND d.classoid = m.classid AND d.objsubid = m.objsubid`,
+  },
+  {
+    kind: `'extension dependency'`,
+    name: `'of ' || ${TARGET} || ' on ' || quote_ident(e.extname)`,
+    sql: `'ALTER ' || m.target || ' DEPENDS ON EXTENSION ' || quote_ident(e.extname)`,
+    from: `made m JOIN pg_depend d ON d.classid = m.classid AND d.objid = m.objid AND d.deptype = 'x'
+      JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+      WHERE m.objsubid = 0`,
   },
   {
     kind: `'owner'`,

@@ -30,11 +30,11 @@ export interface Shape {
   readonly objects: readonly ShapeObject[];
 }
 
-/** A row of shapeQuery. `sql` is NULL for the schema itself. */
+/** A row of shapeQuery, but the first. */
 export interface ShapeRow {
   readonly kind: string;
   readonly name: string;
-  readonly sql: string | null;
+  readonly sql: string;
   readonly table: string | null;
   readonly place: number;
 }
@@ -42,10 +42,9 @@ export interface ShapeRow {
 /** Pure. */
 export function toShape(schema: string, serverMajor: number, rows: readonly ShapeRow[]): Shape {
   const neutral = neutralizer(schema, rows);
-  const objects = rows.flatMap(({ kind, name, sql, table, place }) => {
-    if (sql === null) return [];
+  const objects = rows.map(({ kind, name, sql, table, place }) => {
     const object: ShapeObject = { kind, name: neutral(name), sql: neutral(sql) };
-    return [{ object: table === null ? object : { ...object, table: neutral(table) }, place }];
+    return { object: table === null ? object : { ...object, table: neutral(table) }, place };
   });
   const sorted = objects.toSorted(
     (a, b) =>
@@ -80,13 +79,19 @@ function compareText(a: string, b: string): number {
  * its own objects; then nothing is replaced, because a text does not tell which of them it means.
  */
 function neutralizer(schema: string, rows: readonly ShapeRow[]): (text: string) => string {
-  const parts = new Set(rows.flatMap(({ sql, name }) => (sql === null ? [] : name.split(/[.("\s]+/))));
-  if (parts.has(schema)) return (text) => text;
-  const [quoted, plain] = [`"${schema.replaceAll('"', '""')}"`, schema].map(escaped);
+  if (rows.some(({ name }) => identifiersIn(name).includes(schema))) return (text) => text;
+  const names = [`"${schema.replaceAll('"', '""')}"`, schema];
+  const [quoted, plain] = names.map(escaped);
   const pattern = new RegExp(`${quoted}|(?<![\\p{L}\\p{N}_$])${plain}(?![\\p{L}\\p{N}_$])`, 'gu');
-  return (text) => (text.includes(schema) ? text.replace(pattern, NEUTRAL_SCHEMA) : text);
+  return (text) => (names.some((name) => text.includes(name)) ? text.replace(pattern, NEUTRAL_SCHEMA) : text);
 }
 
+function identifiersIn(name: string): string[] {
+  const found = name.matchAll(/"((?:[^"]|"")+)"|[\p{L}_][\p{L}\p{N}_$]*/gu);
+  return [...found].map(([plain, quoted]) => quoted?.replaceAll('""', '"') ?? plain);
+}
+
+/** With the flag u, no other character may be escaped. */
 function escaped(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
 }

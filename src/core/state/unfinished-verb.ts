@@ -2,7 +2,7 @@ import { TenantctlError } from '../../errors.ts';
 import { tenantWord } from '../../wording.ts';
 
 /** What takes more than one transaction for one tenant. */
-export type LongVerb = 'drop' | 'archive' | 'unarchive' | 'restore' | 'clone';
+export type LongVerb = 'drop' | 'archive' | 'unarchive' | 'restore' | 'clone' | 'drift';
 
 /** A verb that has begun for a tenant and has not ended. No other verb but `drop` may touch the tenant. */
 export interface VerbIntent {

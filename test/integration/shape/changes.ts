@@ -111,6 +111,12 @@ export const CHANGES: readonly Change[] = [
   ),
   one('ALTER POLICY own_notes ON notes USING (user_id = 2)', 'changed policy own_notes on notes'),
   one('CREATE POLICY more ON notes AS RESTRICTIVE WITH CHECK (true)', 'extra policy more on notes'),
+  one('ALTER TABLE events_2020 DISABLE TRIGGER touched', 'extra trigger state touched on events_2020'),
+  one(
+    'DROP TRIGGER touched ON notes; CREATE TRIGGER touched BEFORE UPDATE OF price ON notes FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price) EXECUTE FUNCTION touch($$a$$)',
+    'changed trigger touched on notes',
+  ),
+  one('ALTER POLICY own_notes ON notes TO pg_monitor', 'changed policy own_notes on notes'),
   // Views
   one(
     'CREATE OR REPLACE VIEW names WITH (security_barrier) AS SELECT n.id, u."Name" FROM notes n JOIN users u ON u.id = n.id',
@@ -119,7 +125,24 @@ export const CHANGES: readonly Change[] = [
   one('ALTER VIEW names RESET (security_barrier)', 'changed view names'),
   one('ALTER VIEW names ALTER id SET DEFAULT 1', 'extra default names.id'),
   one('REFRESH MATERIALIZED VIEW counted WITH NO DATA', 'changed materialized view counted'),
+  one(
+    'ALTER MATERIALIZED VIEW counted ALTER notes SET STATISTICS 5',
+    'extra statistics target counted.notes',
+  ),
+  one('ALTER MATERIALIZED VIEW counted CLUSTER ON counted_once', 'extra clustering counted'),
   // Functions and their like
+  one('ALTER FUNCTION add_two(int, int) COST 7', 'changed function add_two(integer,integer)'),
+  one('ALTER FUNCTION add_two(int, int) LEAKPROOF', 'changed function add_two(integer,integer)'),
+  one('ALTER FUNCTION add_two(int, int) PARALLEL SAFE', 'changed function add_two(integer,integer)'),
+  one('ALTER FUNCTION add_two(int, int) STRICT', 'changed function add_two(integer,integer)'),
+  one(
+    'ALTER FUNCTION touch() DEPENDS ON EXTENSION plpgsql',
+    'extra extension dependency of function touch() on plpgsql',
+  ),
+  one(
+    'DROP CAST (address AS mood); CREATE CAST (address AS mood) WITH INOUT AS ASSIGNMENT',
+    'changed cast (address AS mood)',
+  ),
   one(
     `CREATE OR REPLACE FUNCTION add_two(a int, b int DEFAULT 3) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT b + a'`,
     'changed function add_two(integer,integer)',
@@ -155,6 +178,9 @@ export const CHANGES: readonly Change[] = [
   // Sequences
   one('ALTER SEQUENCE numbers MAXVALUE 9', 'changed sequence numbers'),
   one('ALTER SEQUENCE numbers CYCLE', 'changed sequence numbers'),
+  one('ALTER SEQUENCE numbers CACHE 9', 'changed sequence numbers'),
+  one('ALTER SEQUENCE numbers AS int', 'changed sequence numbers'),
+  one('ALTER SEQUENCE users_id_seq OWNED BY notes.price', 'changed sequence owner users_id_seq'),
   one('ALTER SEQUENCE users_id_seq OWNED BY NONE', 'missing sequence owner users_id_seq'),
   // Statistics, text search
   one('DROP STATISTICS notes_facts', 'missing statistics notes_facts'),
@@ -170,6 +196,17 @@ export const CHANGES: readonly Change[] = [
   one(`COMMENT ON CONSTRAINT once ON notes IS 'x'`, 'extra comment on constraint once ON notes'),
   one(`COMMENT ON COLUMN address.zip IS 'x'`, 'extra comment on column address.zip'),
   one(`COMMENT ON INDEX counted_once IS 'x'`, 'extra comment on index counted_once'),
+  one(
+    `COMMENT ON TEXT SEARCH CONFIGURATION search IS 'x'`,
+    'extra comment on text search configuration search',
+  ),
+  since(
+    18,
+    one(
+      `COMMENT ON CONSTRAINT notes_user_id_not_null ON notes IS 'x'`,
+      'extra comment on constraint notes_user_id_not_null ON notes',
+    ),
+  ),
   one(
     'ALTER TABLE users OWNER TO pg_monitor',
     'extra owner of SEQUENCE users_id_seq',

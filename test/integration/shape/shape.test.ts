@@ -1,10 +1,11 @@
 import { expect, inject, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { compareShapes } from '../../../src/core/shape/compare-shapes.ts';
-import { readShape, readShapes } from '../../../src/core/shape/read-shapes.ts';
+import { readImprints, readShape, readShapes } from '../../../src/core/shape/read-shapes.ts';
 import { renderShape } from '../../../src/core/shape/render-shape.ts';
 import type { Shape } from '../../../src/core/shape/shape.ts';
 import type { Database } from '../../../src/db/database.ts';
+import { identifier } from '../../../src/db/sql.ts';
 import { withTransaction } from '../../../src/db/transaction.ts';
 import { createDatabase } from '../../support/database.ts';
 import { createFleet } from '../../support/fleet.ts';
@@ -66,6 +67,62 @@ test('the name of the schema is not part of its shape', async () => {
   expect(new Set(shapes.map(({ digest }) => digest)).size).toBe(1);
   expect(shapes.map(({ schema }) => schema)).toEqual([...names.slice(0, 2), 'tid_9876543210']);
   expect(JSON.stringify(first.objects)).not.toMatch(/tid_/);
+});
+
+test('the settings of the server are not part of a shape', async () => {
+  const server = await createDatabase();
+  await server.query(`CREATE SCHEMA timed; SET search_path TO timed;
+    CREATE TABLE hours (at timestamptz DEFAULT '2025-01-01 00:00:00+00', b bytea DEFAULT '\\x00', f float8 DEFAULT 0.1) PARTITION BY RANGE (at);
+    CREATE TABLE hours_2025 PARTITION OF hours FOR VALUES FROM ('2025-01-01 00:00:00+00') TO (MAXVALUE); RESET search_path`);
+  const shapes: Shape[] = [];
+  for (const zone of ['Asia/Tokyo', 'UTC']) {
+    await server.query(
+      `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone TO %L', current_database(), '${zone}'); END $$`,
+    );
+    shapes.push(...(await allShapes(await server.open(), 'timed')));
+  }
+  expect(shapes[1]?.objects).toEqual(shapes[0]?.objects);
+});
+
+test('schemas with equal imprints have equal shapes, whatever names are in them', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  const create = (schema: string, sql: string) =>
+    server.query(
+      `CREATE SCHEMA ${identifier(schema)}; SET search_path TO ${identifier(schema)}; ${sql}; RESET search_path`,
+    );
+  const says = (text: string) => `CREATE FUNCTION says() RETURNS text LANGUAGE sql AS $f$SELECT '${text}'$f$`;
+  const schemas: Record<string, string> = {
+    // The same shape, and the same imprint.
+    tid_a: says('tid_a, tid_a.x'),
+    tid_b: says('tid_b, tid_b.x'),
+    // The same shape; a text with other letters, or a name that needs quotes, is read.
+    tid_c: `${says('tid_c, tid_c.x')}; COMMENT ON FUNCTION says() IS 'é tid_c'`,
+    tid_d: `${says('tid_d, tid_d.x')}; COMMENT ON FUNCTION says() IS 'é tid_d'`,
+    'Tid e': says('"Tid e", "Tid e".x'),
+    // Other shapes: parts of words, names of objects, and what stands for the name.
+    tid_f: says('tid_fx'),
+    tid_g: says('tid_gx'),
+    tid_h: 'CREATE TABLE tid_h ()',
+    tid_i: 'CREATE TABLE tid_i ()',
+    'Tid "l"': says('"Tid ""l"""'),
+    tid_m: says('"Tid ""l"""'),
+    tid_j: says('\u0001'),
+    tid_k: says('tid_k'),
+  };
+  for (const [schema, sql] of Object.entries(schemas)) await create(schema, sql);
+  const names = Object.keys(schemas);
+  const imprints = new Map<string, string>();
+  for await (const { schema, imprint } of readImprints(database, names)) imprints.set(schema, imprint);
+  const shapes = await allShapes(database, ...names);
+  const digests = new Map(shapes.map(({ schema, digest }) => [schema, digest]));
+  const pairs = names.flatMap((a) => names.filter((b) => a < b).map((b) => [a, b] as const));
+  const alike = (by: ReadonlyMap<string, string>) =>
+    pairs.filter(([a, b]) => by.get(a) === by.get(b)).map((pair) => pair.join(' '));
+  expect(alike(imprints)).toEqual(['tid_a tid_b']);
+  expect(alike(digests).toSorted()).toEqual(
+    ['tid_a tid_b', 'Tid "l" tid_k', 'Tid e tid_a', 'Tid e tid_b', 'tid_c tid_d'].toSorted(),
+  );
 });
 
 test('an empty schema has a shape, and an absent one has none', async () => {

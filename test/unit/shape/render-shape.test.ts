@@ -42,3 +42,16 @@ test('the name of the schema is replaced as a whole identifier, unless an object
   const [same] = toShape('acme', 18, [row('function', 'f()', body), row('table', 'acme', '')]).objects;
   expect(same?.sql).toBe(body);
 });
+
+test.each(['org-acme', '0f8fad5b-d9cd-469f-a165', 'a.b+c', 'quo"te', 'so/so', 'ünï'])(
+  'the name of a schema is not part of its shape: %s',
+  (schema) => {
+    const quoted = `"${schema.replaceAll('"', '""')}"`;
+    const shape = (name: string) =>
+      toShape(name, 18, [row('function', 'f()', `CREATE FUNCTION f() SET search_path TO ${quoted}, public`)]);
+    expect(shape(schema).objects[0]?.sql).toBe(
+      'CREATE FUNCTION f() SET search_path TO tenant_schema, public',
+    );
+    expect(shape('other').objects[0]?.sql).toContain(quoted);
+  },
+);

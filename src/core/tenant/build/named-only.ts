@@ -2,10 +2,14 @@ import { TenantctlError } from '../../../errors.ts';
 import { listed } from '../../../wording.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../../files/source.ts';
 
-/** A folder with these migrations alone, in their order; or MIGRATION_FILE_MISSING if it lacks some. Pure. */
+/**
+ * A folder with these migrations alone, in their order; or MIGRATION_FILE_MISSING if it lacks some. Pure.
+ * @param owner who has them
+ */
 export function namedOnly(
   folder: MigrationFolder,
   migrations: readonly string[],
+  owner = 'the source',
 ): MigrationFolder | TenantctlError {
   const byStem = new Map(folder.files.map((file) => [file.stem, file]));
   const files: MigrationFile[] = [];
@@ -18,7 +22,7 @@ export function namedOnly(
   if (missing.length === 0) return { ...folder, files };
   return new TenantctlError(
     'MIGRATION_FILE_MISSING',
-    `${folder.directory} lacks ${listed(missing)}, which the source has.`,
+    `${folder.directory} lacks ${listed(missing)}, which ${owner} has.`,
     {
       migration: missing[0],
       hint: 'Bring the file back from version control; a file that was renamed needs its old name again.',

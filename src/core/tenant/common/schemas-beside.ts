@@ -4,7 +4,9 @@ import { literal } from '../../../db/sql.ts';
 import { messageOf } from '../../../errors.ts';
 import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import type { Observer } from '../../report/event.ts';
+import { backoffMs, mayPass, pause } from '../../run/retry.ts';
 import type { RunContext } from '../../run/run-context.ts';
+import type { Attempt } from '../../serve/work.ts';
 import { AT_WORK } from '../../state/run-at-work.ts';
 import { tenantId } from '../../state/tenant-ids.ts';
 import { endVerb } from '../../state/verb-intents.ts';
@@ -39,39 +41,55 @@ export async function dropLeftReplacements(
        SELECT FROM tenantctl.verb_intents i JOIN tenantctl.runs r ON r.id = i.run WHERE i.tenant = k.id AND ${AT_WORK})`,
     [names],
   );
-  for (const { schema } of rows) await dropBeside(work, schema);
+  for (const { schema } of rows) await dropBeside(work, schema, 'restore');
 }
 
-/** Drops the schema that was replaced, if it is there: foreign keys to shared tables first, one by one. */
-export async function dropBeside({ context, observe }: Dropping, schema: string): Promise<void> {
-  const { database } = context;
-  for (let isLeft = true; isLeft;) {
-    const attempt = await tryUnderLock<boolean>(
-      context,
-      schema,
-      async (transaction) => {
-        const { client } = transaction;
-        const { rows } = await client.query<{ id: string | null }>(`SELECT ${tenantId(schema)} AS id`);
-        if ((rows[0]?.id ?? null) === null) {
-          transaction.abandon();
-          return { kind: 'done', done: false };
-        }
-        const [tie] = (await readOutsideTies(client, schema)).ties;
-        await transaction.commitWith(
-          tie === undefined
-            ? [...removeTraces(database.names, { schema }), endVerb(schema), forgetBeside(schema)]
-            : [tie.remove],
-        );
-        return { kind: 'done', done: tie !== undefined };
-      },
-      toDatabaseError,
-      'restore',
-    );
-    isLeft = attempt.kind === 'done' && attempt.done;
-    if (attempt.kind === 'failed')
-      observe({
-        type: 'warning',
-        message: `The schema ${schema}, which was replaced, could not be dropped: ${messageOf(attempt.error)} The next restore with --replace drops it.`,
-      });
+/** Whose schemas they are, and what drops them if nothing else has. */
+const LEFT = {
+  restore: ['which was replaced', 'restore with --replace'],
+  drift: ['in which a reference was built', 'drift'],
+} as const;
+
+/** Drops such a schema, if it is there: foreign keys to shared tables first, one by one. Warns if it cannot. */
+export async function dropBeside(
+  { context, observe }: Dropping,
+  schema: string,
+  verb: keyof typeof LEFT,
+): Promise<void> {
+  for (let tries = 1; ;) {
+    const attempt = await dropPart(context, schema, verb);
+    if (attempt.kind === 'failed' && tries <= context.retries && mayPass(attempt.error)) {
+      await pause(backoffMs(tries, Math.random), undefined);
+      tries += 1;
+    } else if (attempt.kind === 'failed') {
+      const [whose, next] = LEFT[verb];
+      const message = `The schema ${schema}, ${whose}, could not be dropped: ${messageOf(attempt.error)} The next ${next} drops it.`;
+      return observe({ type: 'warning', message });
+    } else if (attempt.kind !== 'done' || !attempt.done) return;
   }
+}
+
+/** @returns whether more is left */
+function dropPart(context: RunContext, schema: string, verb: keyof typeof LEFT): Promise<Attempt<boolean>> {
+  return tryUnderLock<boolean>(
+    context,
+    schema,
+    async (transaction) => {
+      const { client } = transaction;
+      const { rows } = await client.query<{ id: string | null }>(`SELECT ${tenantId(schema)} AS id`);
+      if ((rows[0]?.id ?? null) === null) {
+        transaction.abandon();
+        return { kind: 'done', done: false };
+      }
+      const [tie] = (await readOutsideTies(client, schema)).ties;
+      await transaction.commitWith(
+        tie === undefined
+          ? [...removeTraces(context.database.names, { schema }), endVerb(schema), forgetBeside(schema)]
+          : [tie.remove],
+      );
+      return { kind: 'done', done: tie !== undefined };
+    },
+    toDatabaseError,
+    verb,
+  );
 }

@@ -22,6 +22,7 @@ import {
   type RestoreTask,
   type RestoreWork,
 } from './attempt-restore.ts';
+import { besideBuild } from '../build/beside-build.ts';
 import { assertOwn, discardBuild, type Build } from '../build/build-tenant.ts';
 import { assertUnreferenced, readOutsideTies } from '../common/outside-ties.ts';
 import { lockTables } from '../common/lock-tables.ts';
@@ -38,7 +39,7 @@ export async function attemptReplace(work: RestoreWork, task: RestoreTask): Prom
   const { built, replaced } = namesBeside(tenant.schema);
   const seen = await inspect(work, tenant);
   if (seen.kind !== 'done') return withoutDone(seen);
-  await dropBeside(work, replaced);
+  await dropBeside(work, replaced, 'restore');
   const beside = { ...task, tenant: { ...tenant, schema: built } };
   const restored = await restoreInto(work, beside, {
     build: (build) => besideBuild(build),
@@ -47,7 +48,7 @@ export async function attemptReplace(work: RestoreWork, task: RestoreTask): Prom
   if (restored.kind !== 'done') return restored;
   work.observe({ type: 'phase', message: `Replacing ${tenant.schema}` });
   const swapped = await swap(work, tenant, { built, replaced }, restored.done);
-  if (swapped.kind === 'done') await dropBeside(work, replaced);
+  if (swapped.kind === 'done') await dropBeside(work, replaced, 'restore');
   return swapped.kind === 'failed' && !task.source.mayReopen ? { ...swapped, mayRepeat: false } : swapped;
 }
 
@@ -79,14 +80,6 @@ async function assertReplaceable(client: PoolClient, tenant: RestoreTask['tenant
 export function discardReplacement(build: Build): ReturnType<typeof discardBuild> {
   const beside = besideBuild({ ...build, schema: namesBeside(build.schema).built });
   return discardBuild(beside, [forgetBeside(beside.schema)]);
-}
-
-/** tenantctl knows the schema while it is there, so that it can remember what is done to it. */
-function besideBuild(build: Build): Build {
-  const { opening: _, statuses: __, ...rest } = build;
-  const known = `INSERT INTO tenantctl.tenants (schema_name) SELECT ${literal(build.schema)} WHERE ${tenantId(build.schema)} IS NULL`;
-  const details = { ...build.details, clerkOrgId: build.clerkOrgId };
-  return { ...rest, details, preparing: [known] };
 }
 
 function swap(
