@@ -33,7 +33,7 @@ test('tenant adopt shows schemas without a row, asks, and registers those of a m
   expect(await tenants()).toHaveLength(1);
   const adopted = await run('--map', 'map.csv', '--yes');
   expect(adopted.exitCode).toBe(1);
-  expect(adopted.stderr).toContain('! Line 3 is refused.');
+  expect(adopted.stderr).toContain('✖ Line 3: This organization id is refused: it is empty.');
   expect(adopted.stdout).toContain('✔ org_acme is ACTIVE in acme');
   expect(adopted.stdout).toContain('Without recorded migrations: org_acme.');
 

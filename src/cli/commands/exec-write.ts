@@ -145,11 +145,7 @@ function writeResult({ output }: Context, result: FleetResult): CommandResult {
   });
   return {
     document: writeDocument(result),
-    text: withRunEnd(
-      output,
-      { id, command: 'exec', failed: totals.failed, changed: totals.changed },
-      ({ renderWrite }, look) => renderWrite(result, output.verbose, look),
-    ),
+    text: withRunEnd(output, { id }, ({ renderWrite }, look) => renderWrite(result, output.verbose, look)),
     error: interrupted
       ? stopped
       : (rolloutFailure(result, hint) ?? failureOf(refused, totals.selected, 'failed', hint)),

@@ -3,7 +3,7 @@ import { grantDocument, plannedGrantDocument } from '../../core/documents/grant-
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface GrantFlags extends FleetFlags {
   readonly revoke?: boolean;
@@ -26,7 +26,6 @@ function grantApplication(
   flags: GrantFlags,
   [role = '']: readonly string[],
 ): Promise<CommandResult> {
-  const { output } = context;
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const { revoke } = flags;
     if (flags.dryRun === true) {
@@ -38,17 +37,14 @@ function grantApplication(
     }
     const options = { ...runOptions(context, settings, flags), revoke, observe };
     const result = await core.grantApplication(database, role, options);
-    const failed = result.tenants.filter(({ error }) => error !== undefined);
-    showFailures(output, failed);
-    return {
-      document: grantDocument(result),
-      text: withRunEnd(
-        output,
-        { id: result.run, command: 'grant application', failed: failed.length, changed: 0 },
-        ({ renderGrant }, look) => renderGrant(result, revoke === true, look),
-      ),
-      error: failureOf(failed, result.totals.selected),
-      interrupted: result.interrupted,
-    };
+    return tenantsResult(
+      context,
+      result,
+      {
+        document: grantDocument(result),
+        text: ({ renderGrant }, look) => renderGrant(result, revoke === true, look),
+      },
+      { total: result.totals.selected },
+    );
   });
 }

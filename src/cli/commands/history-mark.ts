@@ -12,7 +12,7 @@ import {
 } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface MarkFlags extends FleetFlags {
   readonly master?: boolean;
@@ -59,18 +59,10 @@ function markMigrations(
     if (flags.dryRun === true) return plannedResult(context, planned);
     if (due.length > 0) await context.confirm(question(due));
     const marks = await core.markMigrations(database, options);
-    const { run: id, tenants, interrupted } = marks;
-    const failed = failuresOf(context, tenants);
-    return {
+    return tenantsResult(context, marks, {
       document: marksDocument(marks),
-      text: withRunEnd(
-        context.output,
-        { id, command: 'history mark', failed: failed.length, changed: 0 },
-        ({ renderMarks }, look) => renderMarks(tenants, false, look),
-      ),
-      error: failureOf(failed, tenants.length),
-      interrupted,
-    };
+      text: ({ renderMarks }, look) => renderMarks(marks.tenants, false, look),
+    });
   });
 }
 
@@ -82,18 +74,15 @@ function question(due: readonly MarkResult[]): string {
 }
 
 function plannedResult(context: Context, planned: readonly MarkResult[]): CommandResult {
-  const failed = failuresOf(context, planned);
-  return {
-    document: plannedMarksDocument(planned),
-    text: ({ renderMarks }, look) => renderMarks(planned, true, look),
-    error: failureOf(failed, planned.length, 'would fail'),
-  };
-}
-
-function failuresOf({ output }: Context, results: readonly MarkResult[]): readonly MarkResult[] {
-  const failed = results.filter(({ error }) => error !== undefined);
-  showFailures(output, failed);
-  return failed;
+  return tenantsResult(
+    context,
+    { tenants: planned },
+    {
+      document: plannedMarksDocument(planned),
+      text: ({ renderMarks }, look) => renderMarks(planned, true, look),
+    },
+    { verb: 'would fail' },
+  );
 }
 
 const EPILOGUE = `

@@ -57,14 +57,10 @@ async function seedTenants(context: Context, flags: SeedFlags): Promise<CommandR
     const refused = tenants.filter(({ error }) => error !== undefined);
     return {
       document: seedDocument(result, flags.all === true),
-      text: withRunEnd(
-        output,
-        { id, command: 'seed tenants', failed: totals.failed, changed: totals.changed, tenants },
-        async (render, look) => {
-          const text = await render.renderFleet(result, 'seeded', output.verbose, look);
-          return flags.all === true ? render.renderUpToDate(result, look) + text : text;
-        },
-      ),
+      text: withRunEnd(output, { id }, async (render, look) => {
+        const text = await render.renderFleet(result, 'seeded', output.verbose, look);
+        return flags.all === true ? render.renderUpToDate(result, look) + text : text;
+      }),
       error: rolloutFailure(result) ?? failureOf(refused, totals.selected),
       showError: false,
       interrupted: result.interrupted,

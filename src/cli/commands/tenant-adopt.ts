@@ -8,7 +8,7 @@ import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { readInput } from '../run/read-input.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface AdoptFlags extends FleetFlags {
   readonly map?: string;
@@ -98,20 +98,23 @@ function plannedResult(
   candidates: AdoptionCandidates,
   tenants: readonly AdoptionResult[],
 ): CommandResult {
-  const failed = showRefused(context, tenants);
-  return {
-    document: {
-      dryRun: true,
-      ...adoptionDocument({ tenants, interrupted: false, durationMs: 0 }),
-      ...candidates,
+  return tenantsResult(
+    context,
+    { tenants },
+    {
+      document: {
+        dryRun: true,
+        ...adoptionDocument({ tenants, interrupted: false, durationMs: 0 }),
+        ...candidates,
+      },
+      text: async ({ renderAdoptions, renderCandidates }, look) =>
+        [
+          await renderCandidates(candidates, look),
+          ...(tenants.length === 0 ? [] : [renderAdoptions(tenants, candidates.schemas, true, look)]),
+        ].join('\n'),
     },
-    text: async ({ renderAdoptions, renderCandidates }, look) =>
-      [
-        await renderCandidates(candidates, look),
-        ...(tenants.length === 0 ? [] : [renderAdoptions(tenants, candidates.schemas, true, look)]),
-      ].join('\n'),
-    error: failureOf(failed, tenants.length, 'would fail'),
-  };
+    { verb: 'would fail' },
+  );
 }
 
 function adoptionResult(
@@ -119,32 +122,8 @@ function adoptionResult(
   { schemas }: AdoptionCandidates,
   adoptions: Adoptions,
 ): CommandResult {
-  const { run: id, tenants, interrupted } = adoptions;
-  const failed = showRefused(context, tenants);
-  return {
+  return tenantsResult(context, adoptions, {
     document: adoptionDocument(adoptions),
-    text: withRunEnd(
-      context.output,
-      { id, command: 'tenant adopt', failed: failed.length, changed: 0 },
-      ({ renderAdoptions }, look) => renderAdoptions(tenants, schemas, false, look),
-    ),
-    error: failureOf(failed, tenants.length),
-    interrupted,
-  };
-}
-
-function showRefused({ output }: Context, tenants: readonly AdoptionResult[]): readonly AdoptionResult[] {
-  const failed = tenants.filter(({ error }) => error !== undefined);
-  showFailures(
-    output,
-    failed.map(({ line, clerkOrgId, schema, error }) => ({
-      schema,
-      error,
-      clerkOrgId: line === undefined ? clerkOrgId : `line ${line}`,
-    })),
-  );
-  const [first] = failed;
-  if (failed.length === 1 && first?.line !== undefined && !output.json)
-    output.warn(`Line ${first.line} is refused.`);
-  return failed;
+    text: ({ renderAdoptions }, look) => renderAdoptions(adoptions.tenants, schemas, false, look),
+  });
 }

@@ -6,7 +6,7 @@ import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet
 import { tenantNames } from '../flags/list.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface BackupFlags extends FleetFlags {
   readonly out: string;
@@ -53,20 +53,10 @@ async function backUp(
       observe,
     };
     const result = await core.backupTenants(database, options);
-    const { run: id, tenants: results, interrupted } = result;
-    const failed = results.filter(({ error }) => error !== undefined);
-    const { output } = context;
-    showFailures(output, failed);
-    return {
+    return tenantsResult(context, result, {
       document: backupsDocument(result),
-      text: withRunEnd(
-        output,
-        { id, command: 'tenant backup', failed: failed.length, changed: 0 },
-        ({ renderBackups }, look) => renderBackups(result, output.verbose, look),
-      ),
-      error: failureOf(failed, results.length),
-      interrupted,
-    };
+      text: ({ renderBackups }, look) => renderBackups(result, context.output.verbose, look),
+    });
   });
 }
 
@@ -104,11 +94,14 @@ function backUpToStdout(
 function planOf(context: Context, tenants: readonly string[] | undefined): Promise<CommandResult> {
   return context.withDatabase(undefined, async (database, _settings, _observe, core) => {
     const plan = await core.planBackups(database, { tenants });
-    showFailures(context.output, plan.refused);
-    return {
-      document: backupPlanDocument(plan),
-      text: ({ renderBackupPlan }, look) => renderBackupPlan(plan, look),
-      error: failureOf(plan.refused, plan.planned.length + plan.refused.length, 'would fail'),
-    };
+    return tenantsResult(
+      context,
+      { tenants: [...plan.planned, ...plan.refused] },
+      {
+        document: backupPlanDocument(plan),
+        text: ({ renderBackupPlan }, look) => renderBackupPlan(plan, look),
+      },
+      { verb: 'would fail' },
+    );
   });
 }

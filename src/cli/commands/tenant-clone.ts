@@ -69,11 +69,7 @@ async function cloneTenant(
     const cloned = await core.cloneTenant(database, tenant, organizationId, options);
     return {
       document: cloneDocument(cloned),
-      text: withRunEnd(
-        output,
-        { id: cloned.run, command: 'tenant clone', failed: 0, changed: 0 },
-        ({ renderClone }, look) => renderClone(cloned, look),
-      ),
+      text: withRunEnd(output, { id: cloned.run }, ({ renderClone }, look) => renderClone(cloned, look)),
     };
   });
 }

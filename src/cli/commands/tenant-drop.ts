@@ -14,7 +14,7 @@ import { tenantNames } from '../flags/list.ts';
 import { lossText } from '../render/loss.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface RemovalFlags extends FleetFlags {
   readonly backup: boolean;
@@ -76,7 +76,7 @@ function dropTenants(
       backupFolder,
       confirm: (losses) => context.confirm(question('drops', losses, backupFolder), wordToType(losses)),
     });
-    return removalsResult(context, 'drop', result);
+    return removalsResult(context, result);
   });
 }
 
@@ -94,7 +94,7 @@ function archiveTenants(
       backupFolder,
       confirm: (losses) => context.confirm(question('archives', losses, backupFolder)),
     });
-    return removalsResult(context, 'archive', result);
+    return removalsResult(context, result);
   });
 }
 
@@ -130,20 +130,11 @@ function planned({ output }: Context, verb: RemovalVerb, plan: RemovalPlan): Com
   };
 }
 
-function removalsResult({ output }: Context, verb: RemovalVerb, removals: Removals): CommandResult {
-  const { run: id, tenants, interrupted } = removals;
-  const failed = tenants.filter(({ error }) => error !== undefined);
-  showFailures(output, failed);
-  return {
+function removalsResult(context: Context, removals: Removals): CommandResult {
+  return tenantsResult(context, removals, {
     document: removalsDocument(removals),
-    text: withRunEnd(
-      output,
-      { id, command: `tenant ${verb}`, failed: failed.length, changed: 0 },
-      ({ renderRemovals }, look) => renderRemovals(tenants, output.verbose, look),
-    ),
-    error: failureOf(failed, tenants.length),
-    interrupted,
-  };
+    text: ({ renderRemovals }, look) => renderRemovals(removals.tenants, context.output.verbose, look),
+  });
 }
 
 function forget(context: Context, names: readonly string[]): Promise<CommandResult> {

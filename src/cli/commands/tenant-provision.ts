@@ -12,7 +12,7 @@ import { tenantNames } from '../flags/list.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
 import { nameOfInput, readInput } from '../run/read-input.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult } from '../run/results.ts';
 
 interface ProvisionFlags extends FleetFlags {
   readonly from?: string;
@@ -73,10 +73,18 @@ async function provisionTenants(
       output.warn(
         'TENANT_ROLE is not set: later migrations of these tenants run as the login role, which will own what they create.',
       );
-    return provisionResult(context, flags, [...provisioned, ...refusedLines(list)], {
-      run: provisioned[0]?.run,
-      wanted: ids.length + list.bad.length,
-    });
+    const results = [...provisioned, ...refusedLines(list)];
+    const wanted = ids.length + list.bad.length;
+    const { seed } = flags;
+    return tenantsResult(
+      context,
+      { run: provisioned[0]?.run, tenants: results, interrupted: results.length < wanted },
+      {
+        document: provisionDocument(results),
+        text: ({ renderProvision }, look) =>
+          renderProvision(results, { wanted, verbose: output.verbose, seed }, look),
+      },
+    );
   });
 }
 
@@ -116,39 +124,4 @@ function refusedLines({ bad }: OrganizationList): ProvisionResult[] {
     line,
     error,
   }));
-}
-
-function provisionResult(
-  { output }: Context,
-  { seed }: ProvisionFlags,
-  results: readonly ProvisionResult[],
-  { run, wanted }: { readonly run: number | undefined; readonly wanted: number },
-): CommandResult {
-  const failed = results.filter(({ outcome }) => outcome === 'failed');
-  const shown = failed.map(({ line, error, ...result }) => ({
-    ...result,
-    error,
-    ...(line !== undefined && { clerkOrgId: `line ${line}` }),
-  }));
-  showFailures(output, shown);
-  const [first] = failed;
-  const lone = failed.length === 1 ? first?.line : undefined;
-  return {
-    document: provisionDocument(results),
-    text: withRunEnd(
-      output,
-      { id: run, command: 'tenant provision', failed: failed.length, changed: 0 },
-      ({ renderProvision }, look) =>
-        renderProvision(results, { wanted, verbose: output.verbose, seed }, look),
-    ),
-    error:
-      lone !== undefined && first?.error !== undefined
-        ? atLine(first.error, lone)
-        : failureOf(failed, results.length),
-    interrupted: results.length < wanted,
-  };
-}
-
-function atLine({ code, message, hint }: TenantctlError, line: number): TenantctlError {
-  return new TenantctlError(code, `Line ${line}: ${message}`, { hint });
 }

@@ -51,11 +51,7 @@ function renameTenant(
     warnOfStale(context, renamed);
     return {
       document: renameDocument(renamed),
-      text: withRunEnd(
-        output,
-        { id: renamed.run, command: 'tenant rename', failed: 0, changed: 0 },
-        ({ renderRename }, look) => renderRename(renamed, look),
-      ),
+      text: withRunEnd(output, { id: renamed.run }, ({ renderRename }, look) => renderRename(renamed, look)),
     };
   });
 }

@@ -10,7 +10,7 @@ import { tenantNames } from '../flags/list.ts';
 import { lossText } from '../render/loss.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context, Core } from '../run/context.ts';
-import { failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { tenantsResult, withRunEnd } from '../run/results.ts';
 
 interface RestoreFlags extends FleetFlags {
   readonly as?: string;
@@ -96,10 +96,8 @@ function restoreTenant(
     const { run, ...result } = await restore(context, core, database, { name, from: flags.from, options });
     return {
       document: restoreDocument([result], { ...(run !== undefined && { run }) }),
-      text: withRunEnd(
-        context.output,
-        { id: run, command: 'tenant restore', failed: 0, changed: 0 },
-        ({ renderRestores }, look) => renderRestores([result], look),
+      text: withRunEnd(context.output, { id: run }, ({ renderRestores }, look) =>
+        renderRestores([result], look),
       ),
     };
   });
@@ -125,34 +123,31 @@ function unarchiveTenants(
   flags: RestoreFlags,
   organizationIds: readonly string[],
 ): Promise<CommandResult> {
-  const { output } = context;
   return context.withDatabase(flags.concurrency, async (database, settings, observe, core) => {
     const options = { ...optionsOf(context, settings, flags, observe), file: flags.file };
     if (flags.dryRun === true) {
       const { plans, results } = await core.planUnarchive(database, organizationIds, options);
-      const failed = results.filter(({ error }) => error !== undefined);
-      showFailures(output, failed);
-      return {
-        document: restorePlanDocument(plans, 'unarchived', results),
-        text: ({ renderRestorePlan, renderRestores }, look) =>
-          [...plans.map((plan) => renderRestorePlan(plan, look)), renderRestores(results, look)]
-            .filter((text) => text !== '')
-            .join('\n'),
-        error: failureOf(failed, plans.length + results.length, 'would fail'),
-      };
+      return tenantsResult(
+        context,
+        { tenants: [...plans, ...results] },
+        {
+          document: restorePlanDocument(plans, 'unarchived', results),
+          text: ({ renderRestorePlan, renderRestores }, look) =>
+            [...plans.map((plan) => renderRestorePlan(plan, look)), renderRestores(results, look)]
+              .filter((text) => text !== '')
+              .join('\n'),
+        },
+        { verb: 'would fail' },
+      );
     }
-    const { run, tenants, interrupted } = await core.unarchiveTenants(database, organizationIds, options);
-    const failed = tenants.filter(({ error }) => error !== undefined);
-    showFailures(output, failed);
-    return {
-      document: restoreDocument(tenants, { ...(run !== undefined && { run }), interrupted }),
-      text: withRunEnd(
-        output,
-        { id: run, command: 'tenant unarchive', failed: failed.length, changed: 0 },
-        ({ renderRestores }, look) => renderRestores(tenants, look),
-      ),
-      error: failureOf(failed, tenants.length),
-      interrupted,
-    };
+    const { tenants, ...ended } = await core.unarchiveTenants(database, organizationIds, options);
+    return tenantsResult(
+      context,
+      { tenants, ...ended },
+      {
+        document: restoreDocument(tenants, ended),
+        text: ({ renderRestores }, look) => renderRestores(tenants, look),
+      },
+    );
   });
 }

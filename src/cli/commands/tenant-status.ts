@@ -17,7 +17,7 @@ import { addHooksHelp } from '../flags/hooks-help.ts';
 import { tenantNames } from '../flags/list.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
-import { dryRunResult, failureOf, showFailures, withRunEnd } from '../run/results.ts';
+import { dryRunResult, tenantsResult } from '../run/results.ts';
 
 /** Adds `tenant suspend` and `tenant resume`. */
 export function addTenantStatus(tenant: Command, register: Register): void {
@@ -54,7 +54,7 @@ function suspendTenants(
       );
     const hooks = findHooks(context.folder, settings.folders);
     const options = { ...runOptions(context, settings, flags), hooks, observe };
-    return changesResult(context, 'suspend', await core.suspendTenants(database, organizationIds, options));
+    return changesResult(context, await core.suspendTenants(database, organizationIds, options));
   });
 }
 
@@ -72,7 +72,7 @@ function resumeTenants(
       observe,
     };
     if (flags.dryRun !== true)
-      return changesResult(context, 'resume', await core.resumeTenants(database, organizationIds, options));
+      return changesResult(context, await core.resumeTenants(database, organizationIds, options));
     const plan = await core.planStatusChange(database, 'resume', organizationIds);
     const planned = plannedResult(context, 'resume', plan);
     if (plan.tasks.length === 0) return planned;
@@ -96,32 +96,26 @@ function resumeTenants(
   });
 }
 
-function changesResult({ output }: Context, verb: StatusVerb, changes: StatusChanges): CommandResult {
-  const { run: id, tenants, interrupted } = changes;
-  const failed = tenants.filter(({ error }) => error !== undefined);
-  showFailures(output, failed);
-  return {
+function changesResult(context: Context, changes: StatusChanges): CommandResult {
+  return tenantsResult(context, changes, {
     document: statusChangesDocument(changes),
-    text: withRunEnd(
-      output,
-      { id, command: `tenant ${verb}`, failed: failed.length, changed: 0 },
-      ({ renderStatusChanges }, look) => renderStatusChanges(tenants, output.verbose, look),
-    ),
-    error: failureOf(failed, tenants.length),
-    interrupted,
-  };
+    text: ({ renderStatusChanges }, look) =>
+      renderStatusChanges(changes.tenants, context.output.verbose, look),
+  });
 }
 
 function plannedResult(
-  { output }: Context,
+  context: Context,
   verb: StatusVerb,
   plan: Parameters<typeof plannedStatusDocument>[1],
 ): CommandResult {
-  const failed = plan.results.filter(({ error }) => error !== undefined);
-  showFailures(output, failed);
-  return {
-    document: plannedStatusDocument(verb, plan),
-    text: ({ renderPlannedStatus }, look) => renderPlannedStatus(verb, plan, look),
-    error: failureOf(failed, plan.tasks.length + plan.results.length, 'would fail'),
-  };
+  return tenantsResult(
+    context,
+    { tenants: [...plan.tasks, ...plan.results] },
+    {
+      document: plannedStatusDocument(verb, plan),
+      text: ({ renderPlannedStatus }, look) => renderPlannedStatus(verb, plan, look),
+    },
+    { verb: 'would fail' },
+  );
 }

@@ -5,10 +5,10 @@ import type { Look } from './look.ts';
 /** A run, as far as it decides what can be done with it. */
 export interface EndedRun {
   readonly id: number;
-  readonly command: string;
+  readonly command?: string;
   /** Tenants. */
-  readonly failed: number;
-  readonly changed: number;
+  readonly failed?: number;
+  readonly changed?: number;
   /** Nothing of it is left. */
   readonly isUndone?: boolean;
   /** Those that failed, at least. */
@@ -21,7 +21,7 @@ export interface EndedRun {
 
 /** The commands that make sense after a run, with what they do. Pure. */
 export function nextCommands(run: EndedRun): (readonly [string, string])[] {
-  const { id, command, failed, changed, isUndone, tenants = [] } = run;
+  const { id, command, failed = 0, changed = 0, isUndone, tenants = [] } = run;
   if (command !== 'migrate tenants') return [];
   // Without a check, those that one has refused would fail again.
   const isRefused = tenants.some(({ error }) => error?.code === 'CHECK_REFUSED');

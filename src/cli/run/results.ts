@@ -55,9 +55,7 @@ export function masterText(
   result: MasterResult,
   verb: 'Applied' | 'Undone',
 ): ResultText {
-  const command = verb === 'Applied' ? 'migrate master' : 'rollback master';
-  const run = { id: result.run, command, failed: 0, changed: 0 };
-  return withRunEnd(output, run, ({ renderMaster }, look) => renderMaster(result, verb, look));
+  return withRunEnd(output, { id: result.run }, ({ renderMaster }, look) => renderMaster(result, verb, look));
 }
 
 export function dryRunResult({ output }: Context, rehearsal: Rehearsal): CommandResult {
@@ -77,6 +75,44 @@ export function dryRunResult({ output }: Context, rehearsal: Rehearsal): Command
     error: master?.error ?? failureOf(failed, total, 'would fail'),
     showError: false,
   };
+}
+
+interface TenantsResult {
+  readonly run?: number | undefined;
+  readonly tenants: readonly {
+    readonly clerkOrgId: string | null;
+    readonly schema: string;
+    readonly error?: TenantctlError | undefined;
+    /** Of a list, if the line was refused: it is shown in place of the organization. */
+    readonly line?: number | undefined;
+  }[];
+  readonly interrupted?: boolean;
+}
+
+/** The result of a command that says for each tenant how its work ended. @param verb of those that failed */
+export function tenantsResult(
+  { output }: Context,
+  { run: id, tenants, interrupted = false }: TenantsResult,
+  { document, text }: Required<Pick<CommandResult, 'document' | 'text'>>,
+  { verb = 'failed', total = tenants.length } = {},
+): CommandResult {
+  const failed = tenants.flatMap(({ error, line, ...tenant }) => {
+    if (error === undefined) return [];
+    return { ...tenant, error, line, ...(line !== undefined && { clerkOrgId: `line ${line}` }) };
+  });
+  showFailures(output, failed);
+  const [first] = failed;
+  const only = failed.length === 1 && first?.line !== undefined ? atLine(first.error, first.line) : undefined;
+  return {
+    document,
+    text: withRunEnd(output, { id }, text),
+    error: only ?? failureOf(failed, total, verb),
+    interrupted,
+  };
+}
+
+function atLine({ code, message, hint }: TenantctlError, line: number): TenantctlError {
+  return new TenantctlError(code, `Line ${line}: ${message}`, { hint });
 }
 
 /** Shows the failures of a result that leaves them out. A single one is the command's own error. */

@@ -61,8 +61,7 @@ async function write(command: string, output: Output, result: CommandResult): Pr
   if (rendered) await output.result(rendered);
   if (error !== undefined && showError) {
     output.complain(renderError(error, output.errorLook, output.verbose));
-    if (error.run !== undefined)
-      output.message(renderRunEnd({ id: error.run, command, failed: 0, changed: 0 }, output.errorLook));
+    if (error.run !== undefined) output.message(renderRunEnd({ id: error.run }, output.errorLook));
   }
 }
 
