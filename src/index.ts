@@ -67,7 +67,7 @@ export {
   type Candidate,
 } from './core/tenant/adoption/adoption-candidates.ts';
 export { parseAdoptions, type AdoptionMap } from './core/tenant/adoption/parse-adoptions.ts';
-export type { TenantNames } from './core/registry/rename-row.ts';
+export type { TenantNames } from './names.ts';
 
 // Archiving and dropping
 export { archiveTenant, archiveTenants, planArchive, type ArchiveOptions } from './core/tenant/archive.ts';

@@ -138,3 +138,9 @@ function nameProblem(name: string, reservedBytes: number): string | undefined {
 function repeated(values: readonly string[]): Set<string> {
   return new Set(values.filter((value, at) => values.indexOf(value) !== at));
 }
+
+/** Both names of a tenant. */
+export interface TenantNames {
+  readonly clerkOrgId: string;
+  readonly schema: string;
+}

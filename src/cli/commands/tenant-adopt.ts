@@ -1,8 +1,8 @@
+import type { TenantNames } from '../../names.ts';
 import { InvalidArgumentError, type Command } from 'commander';
 import { adoptionDocument } from '../../core/documents/adoption-document.ts';
 import type { AdoptionResult, Adoptions } from '../../core/tenant/adopt.ts';
 import type { AdoptionCandidates } from '../../core/tenant/adoption/adoption-candidates.ts';
-import type { TenantNames } from '../../core/registry/rename-row.ts';
 import { counted, listed } from '../../wording.ts';
 import { addRun, concurrency, runOptions, type FleetFlags } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';

@@ -119,15 +119,16 @@ function wordToType(losses: readonly Loss[]): string {
   return losses.length === 1 && first !== undefined ? first.clerkOrgId : String(losses.length);
 }
 
-function planned({ output }: Context, verb: RemovalVerb, plan: RemovalPlan): CommandResult {
-  const { losses, results } = plan;
-  const failed = results.filter(({ error }) => error !== undefined);
-  showFailures(output, failed);
-  return {
-    document: plannedRemovalsDocument(plan),
-    text: ({ renderLosses }, look) => renderLosses(verb, plan, look),
-    error: failureOf(failed, losses.length + results.length, 'would fail'),
-  };
+function planned(context: Context, verb: RemovalVerb, plan: RemovalPlan): CommandResult {
+  return tenantsResult(
+    context,
+    { tenants: [...plan.losses, ...plan.results] },
+    {
+      document: plannedRemovalsDocument(plan),
+      text: ({ renderLosses }, look) => renderLosses(verb, plan, look),
+    },
+    { verb: 'would fail' },
+  );
 }
 
 function removalsResult(context: Context, removals: Removals): CommandResult {

@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import { accessSync, constants, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,14 +6,13 @@ import { delimiter, join, resolve } from 'node:path';
 import { getCACertificates } from 'node:tls';
 import type { ChildVariables, LibpqAddress, TlsFiles } from '../../config/libpq.ts';
 import type { Settings } from '../../config/settings.ts';
-import type { Tenant } from '../../core/registry/registry.ts';
 import type { Address, Database, ServerSettings } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Context } from './context.ts';
 
 /** The environment of a program that works on one tenant. */
 export type EnvironmentOf = (
-  tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>,
+  tenant: TenantNames,
   session?: Readonly<Record<string, string>>,
 ) => NodeJS.ProcessEnv;
 

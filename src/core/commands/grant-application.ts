@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
@@ -8,7 +9,6 @@ import { recordFailures } from '../ledger/failures.ts';
 import type { RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
-import type { RegisteredTenant } from '../registry/registry.ts';
 import type { Observer } from '../report/event.ts';
 import { grantApplications } from '../roles/application-roles.ts';
 import { givenRegistryRights, givenRights, missingRegistryRights } from '../roles/application-rights.ts';
@@ -107,7 +107,7 @@ async function changeRegistry(database: Database, { role, isRevoked, statements 
 }
 
 interface GrantTask {
-  readonly tenant: Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>;
+  readonly tenant: TenantNames;
 }
 
 async function serveGrants(

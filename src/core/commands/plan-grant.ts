@@ -1,9 +1,10 @@
+import type { TenantNames } from '../../names.ts';
 import type { QueryResultRow } from 'pg';
 import type { Database } from '../../db/database.ts';
 import { identifier, literal } from '../../db/sql.ts';
 import { checkCall } from '../options/check-call.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { readTenants, type RegisteredTenant } from '../registry/registry.ts';
+import { readTenants } from '../registry/registry.ts';
 import {
   givenRegistryRights,
   givenRights,
@@ -21,7 +22,7 @@ export interface GrantPlan {
   readonly total: number;
   /** Tenants where something has to be changed, and those that are being provisioned, with the SQL. */
   readonly tenants: readonly {
-    readonly tenant: Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>;
+    readonly tenant: TenantNames;
     readonly statements: readonly string[];
   }[];
 }

@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import type { ShapeDifference } from '../shape/compare-shapes.ts';
 
 /** Tenants with the same history and the same shape. */
@@ -9,7 +10,7 @@ export interface Cohort {
   readonly version: string | null;
   /** Migrations and repeatable scripts that they lack. */
   readonly pending: readonly string[];
-  readonly tenants: readonly { readonly clerkOrgId: string; readonly schema: string }[];
+  readonly tenants: readonly TenantNames[];
   /** The first of them, without the statements; see `differenceCount`. */
   readonly differences: readonly Pick<ShapeDifference, 'kind' | 'name' | 'difference'>[];
   readonly differenceCount: number;

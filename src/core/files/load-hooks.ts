@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import { basename, resolve } from 'node:path';
 import type { Knex } from 'knex';
 import { messageOf, type TenantctlError } from '../../errors.ts';
@@ -25,7 +26,7 @@ export type HookName = (typeof HOOK_NAMES)[number];
 
 /** What a hook is called with. */
 export interface HookCall {
-  readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+  readonly tenant: TenantNames;
   /** The tenant's open transaction, as a migration gets it. If the hook throws, it is rolled back. */
   readonly knex: Knex;
   /** The migrations that the run applies to the tenant; empty for suspend and resume. */

@@ -1,6 +1,6 @@
 import type { QueryResult, QueryResultRow } from 'pg';
 import { literal } from '../../db/sql.ts';
-import type { Names } from '../../names.ts';
+import type { Names, TenantNames } from '../../names.ts';
 import { registrySql, statusOf } from '../registry/registry-sql.ts';
 import {
   joinHistory,
@@ -42,7 +42,7 @@ export interface Scope {
   /** The table of scripts exists. */
   readonly hasScripts?: boolean;
   /** Only these tenants; all if absent. */
-  readonly only?: readonly { readonly clerkOrgId: string; readonly schema: string }[] | undefined;
+  readonly only?: readonly TenantNames[] | undefined;
 }
 
 /** Histories by the digest in stamps. */

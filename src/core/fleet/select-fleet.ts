@@ -17,7 +17,7 @@ import type { Database } from '../../db/database.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
 import { tenantUnfinished } from '../state/unfinished-verb.ts';
-import type { IncludedStatus, TenantStatus } from '../../names.ts';
+import type { IncludedStatus, TenantStatus, TenantNames } from '../../names.ts';
 
 export interface Selection {
   /** Organization ids or schema names; empty selects no tenants, absent selects all. */
@@ -53,7 +53,7 @@ export function isWithoutHistory({ settled, members }: Pick<Fleet, 'settled' | '
 }
 
 /** A tenant to which nothing is done, and why. */
-export interface RefusedTenant<T = Pick<RegisteredTenant, 'clerkOrgId' | 'schema'>> {
+export interface RefusedTenant<T = TenantNames> {
   readonly tenant: T;
   readonly error: TenantctlError;
 }

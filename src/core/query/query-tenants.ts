@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import pLimit from 'p-limit';
 import { readPages, type Page } from '../../db/read-pages.ts';
@@ -5,7 +6,7 @@ import { toTenantctlError, type TenantctlError } from '../../errors.ts';
 import { schemaMissing } from '../fleet/plan-fleet.ts';
 import type { Selection } from '../fleet/select-fleet.ts';
 import { checkCall } from '../options/check-call.ts';
-import { readActiveOrNamed, type RegisteredTenant, type Tenant } from '../registry/registry.ts';
+import { readActiveOrNamed, type RegisteredTenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { createLanes, type Concurrency } from '../run/lanes.ts';
@@ -18,7 +19,7 @@ import type { Database } from '../../db/database.ts';
 import { assertFinished } from '../state/unfinished-verb.ts';
 
 export interface TenantRows extends Page {
-  readonly tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>;
+  readonly tenant: TenantNames;
 }
 
 export interface QueryTenantsOptions

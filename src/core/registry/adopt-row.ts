@@ -1,8 +1,7 @@
 import { literal } from '../../db/sql.ts';
-import type { Names } from '../../names.ts';
-import { columnsToFill, type RegistryShape } from './registry-shape.ts';
+import type { Names, TenantNames } from '../../names.ts';
+import { columnsToFill, organizationSql, type RegistryShape } from './registry-shape.ts';
 import { registrySql, statusOf, writtenStatus } from './registry-sql.ts';
-import type { TenantNames } from './rename-row.ts';
 import { touched } from './status.ts';
 import { TRANSITIONS } from './transitions.ts';
 
@@ -27,7 +26,7 @@ export function selectAdoptFacts(
   { clerkOrgId, schema }: TenantNames,
 ): string {
   const { table, organization, schema: schemaColumn, status } = registrySql(names);
-  const id = castId(names, shape, clerkOrgId);
+  const id = organizationSql(names, shape, clerkOrgId);
   return `SELECT
     (SELECT pg_get_userbyid(n.nspowner)::text FROM pg_namespace n WHERE n.nspname = ${literal(schema)}) AS owner,
     (SELECT coalesce((SELECT e.extname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -53,7 +52,7 @@ export function adoptRow(
   hasRow: boolean,
 ): string {
   const { table, organization, schema: schemaColumn, status } = registrySql(names);
-  const id = castId(names, shape, clerkOrgId);
+  const id = organizationSql(names, shape, clerkOrgId);
   const active = writtenStatus(names, TRANSITIONS.adopt.to);
   const isFree = `NOT EXISTS (SELECT FROM ${table} o WHERE o.${schemaColumn}::text = ${literal(schema)})`;
   return hasRow
@@ -66,8 +65,4 @@ export function adoptRow(
 /** Whether tenantctl can insert rows itself. */
 export function takesRows(names: Names, shape: RegistryShape): boolean {
   return shape.takesInsert && columnsToFill(shape, names).length === 0;
-}
-
-function castId(names: Names, shape: RegistryShape, clerkOrgId: string): string {
-  return `${literal(clerkOrgId)}::${shape.columns.get(names.columns.organization)?.cast ?? 'text'}`;
 }

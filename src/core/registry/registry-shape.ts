@@ -135,6 +135,11 @@ export function problemOfRegistry(shape: RegistryShape, names: Names): string | 
   return undefined;
 }
 
+/** SQL for an organization id, as the registry's column holds it. */
+export function organizationSql(names: Names, { columns }: RegistryShape, id: string): string {
+  return `${literal(id)}::${columns.get(names.columns.organization)?.cast ?? 'text'}`;
+}
+
 /** Whether the column exists and has a time type. */
 export function isTime({ columns }: RegistryShape, name: string): boolean {
   return TIMES.includes(columns.get(name)?.type ?? '');

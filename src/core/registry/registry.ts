@@ -3,7 +3,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { checkDatabase } from '../options/check-call.ts';
 import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
-import type { Names, TenantStatus } from '../../names.ts';
+import type { Names, TenantStatus, TenantNames } from '../../names.ts';
 import { lockTableOf } from '../target/history.ts';
 import { registrySql, statusOf } from './registry-sql.ts';
 import { SYSTEM_SCHEMA } from './schema-name.ts';
@@ -152,10 +152,7 @@ export async function findTenants(database: Database, names: readonly string[]):
  * By organization id or schema, in the given order. @throws TenantctlError TENANT_UNKNOWN, with all such
  * names
  */
-export function selectTenants<T extends Pick<Tenant, 'clerkOrgId' | 'schema'>>(
-  tenants: readonly T[],
-  names: readonly string[],
-): T[] {
+export function selectTenants<T extends TenantNames>(tenants: readonly T[], names: readonly string[]): T[] {
   checkOptions({ names }, 'names');
   const byId = new Map(tenants.map((tenant) => [tenant.clerkOrgId, tenant]));
   const bySchema = new Map(tenants.map((tenant) => [tenant.schema, tenant]));

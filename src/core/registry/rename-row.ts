@@ -1,15 +1,9 @@
 import { literal } from '../../db/sql.ts';
-import type { Names } from '../../names.ts';
-import type { RegistryShape } from './registry-shape.ts';
-import { hasStatus, registrySql, statusOf } from './registry-sql.ts';
-import { CHANNEL, touched, whereRow } from './status.ts';
+import type { Names, TenantNames } from '../../names.ts';
+import { organizationSql, type RegistryShape } from './registry-shape.ts';
+import { hasStatus, registrySql } from './registry-sql.ts';
+import { CHANNEL, statusIn, touched, whereRow } from './status.ts';
 import { RENAMABLE } from './transitions.ts';
-
-/** Both names of a tenant. */
-export interface TenantNames {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-}
 
 /** What the registry and the catalog say before a rename. */
 export interface RenameFacts {
@@ -33,18 +27,19 @@ export interface RenameFacts {
 export function selectRenameFacts(
   names: Names,
   shape: RegistryShape,
-  { clerkOrgId, schema }: TenantNames,
+  from: TenantNames,
   to: TenantNames,
 ): string {
-  const { table, organization, schema: schemaColumn, status } = registrySql(names);
-  const cast = shape.columns.get(names.columns.organization)?.cast ?? 'text';
+  const { clerkOrgId, schema } = from;
+  const { table, organization, schema: schemaColumn } = registrySql(names);
   const id = `t.${organization}::text`;
+  const newId = organizationSql(names, shape, to.clerkOrgId);
   return `SELECT
-    (SELECT ${statusOf(names, `t.${status}`)} FROM ${table} t WHERE ${whereRow(names, clerkOrgId, schema)}) AS status,
+    ${statusIn(names, from)} AS status,
     (SELECT pg_get_userbyid(n.nspowner)::text FROM pg_namespace n WHERE n.nspname = ${literal(schema)}) AS owner,
-    (${literal(to.clerkOrgId)}::${cast})::text AS written,
+    (${newId})::text AS written,
     (SELECT coalesce(t.${schemaColumn}::text, '') FROM ${table} t
-     WHERE t.${organization} = ${literal(to.clerkOrgId)}::${cast} AND ${id} <> ${literal(clerkOrgId)} LIMIT 1) AS "schemaOfNew",
+     WHERE t.${organization} = ${newId} AND ${id} <> ${literal(clerkOrgId)} LIMIT 1) AS "schemaOfNew",
     (SELECT jsonb_build_object('clerkOrgId', ${id}, 'schema', t.${schemaColumn}::text) FROM ${table} t WHERE t.${schemaColumn}::text IN (${literal(schema)}, ${literal(to.schema)})
      AND ${id} <> ${literal(clerkOrgId)} LIMIT 1) AS "sharedWith",
     EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = ${literal(to.schema)}) AS "isTaken",
@@ -56,16 +51,10 @@ export function selectRenameFacts(
  * The statement that gives a tenant's row other names, and notifies the channel of both organizations when the
  * transaction commits. It returns a row if there was one.
  */
-export function renameRow(
-  names: Names,
-  shape: RegistryShape,
-  { clerkOrgId, schema }: TenantNames,
-  to: TenantNames,
-): string {
+export function renameRow(names: Names, shape: RegistryShape, from: TenantNames, to: TenantNames): string {
   const { table, organization, schema: schemaColumn, status } = registrySql(names);
-  const cast = shape.columns.get(names.columns.organization)?.cast ?? 'text';
   return `WITH changed AS (
-      UPDATE ${table} SET ${organization} = ${literal(to.clerkOrgId)}::${cast}, ${schemaColumn} = ${literal(to.schema)}${touched(names, shape)}
-      WHERE ${whereRow(names, clerkOrgId, schema)} AND ${hasStatus(names, status, RENAMABLE)} RETURNING 1)
-    SELECT pg_notify('${CHANNEL}', ${literal(clerkOrgId)}), pg_notify('${CHANNEL}', ${literal(to.clerkOrgId)}) FROM changed`;
+      UPDATE ${table} SET ${organization} = ${organizationSql(names, shape, to.clerkOrgId)}, ${schemaColumn} = ${literal(to.schema)}${touched(names, shape)}
+      WHERE ${whereRow(names, from)} AND ${hasStatus(names, status, RENAMABLE)} RETURNING 1)
+    SELECT pg_notify('${CHANNEL}', ${literal(from.clerkOrgId)}), pg_notify('${CHANNEL}', ${literal(to.clerkOrgId)}) FROM changed`;
 }

@@ -1,7 +1,7 @@
 import { literal } from '../../db/sql.ts';
-import type { Names, TenantStatus } from '../../names.ts';
+import type { Names, TenantStatus, TenantNames } from '../../names.ts';
 import { isTime, type RegistryShape } from './registry-shape.ts';
-import { hasStatus, registrySql, writtenStatus } from './registry-sql.ts';
+import { hasStatus, registrySql, statusOf, writtenStatus } from './registry-sql.ts';
 import { UNFINISHED, type TRANSITIONS } from './transitions.ts';
 
 /** The channel that hears of every change of a status, and of both ids of a renamed organization. */
@@ -31,19 +31,16 @@ export function setStatus(
 export function changeStatus(
   names: Names,
   shape: RegistryShape,
-  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
+  tenant: TenantNames,
   change: Change,
 ): string {
-  return updateStatus(names, shape, whereRow(names, clerkOrgId, schema), change);
+  return updateStatus(names, shape, whereRow(names, tenant), change);
 }
 
 /** The statement that deletes a tenant's row, and notifies as changeStatus does. It returns a row if there was one. */
-export function deleteRow(
-  names: Names,
-  { clerkOrgId, schema }: { readonly clerkOrgId: string; readonly schema: string },
-): string {
+export function deleteRow(names: Names, tenant: TenantNames): string {
   const { table } = registrySql(names);
-  return notifying(names, `DELETE FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`);
+  return notifying(names, `DELETE FROM ${table} WHERE ${whereRow(names, tenant)}`);
 }
 
 /** Notifies of the organization of each row that a statement changes. */
@@ -53,10 +50,16 @@ function notifying(names: Names, statement: string): string {
           SELECT pg_notify('${CHANNEL}', organization) FROM changed`;
 }
 
-/** SQL that tests for the row of an organization. */
-export function whereRow(names: Names, clerkOrgId: string, tenantSchema: string): string {
+/** SQL that tests for a tenant's row. */
+export function whereRow(names: Names, { clerkOrgId, schema: tenantSchema }: TenantNames): string {
   const { organization, schema } = registrySql(names);
   return `${organization}::text = ${literal(clerkOrgId)} AND coalesce(${schema}::text, '') = ${literal(tenantSchema)}`;
+}
+
+/** SQL for a tenant's status; NULL if it has no row. Read it under the tenant's lock. */
+export function statusIn(names: Names, tenant: TenantNames): string {
+  const { table, status } = registrySql(names);
+  return `(SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, tenant)})`;
 }
 
 function updateStatus(names: Names, shape: RegistryShape, where: string, { from, to }: Change): string {

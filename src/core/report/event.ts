@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import { messageOf, type TenantctlError } from '../../errors.ts';
 import type { TenantResult } from './results.ts';
 import type { Stage, StageResult } from './rollout-result.ts';
@@ -41,7 +42,7 @@ type EventFacts =
   /** A part of a tenant's backup was written. */
   | {
       readonly type: 'written';
-      readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+      readonly tenant: TenantNames;
       /** Of this tenant so far. */
       readonly bytes: number;
       /** Of the run so far. */

@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import type { TenantctlError } from '../../errors.ts';
 import type { ClassCounts } from './class-counts.ts';
 import type { MigrationNotice } from './notices.ts';
@@ -71,7 +72,7 @@ export interface FleetResult {
 
 /** The result of a tenant for which no migration was run. */
 export function untouched(
-  tenant: { readonly clerkOrgId: string; readonly schema: string },
+  tenant: TenantNames,
   outcome: 'up-to-date' | 'failed' | 'skipped',
   why: Pick<TenantResult, 'error' | 'reason'> = {},
 ): TenantResult {

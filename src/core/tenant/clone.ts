@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
@@ -9,7 +10,6 @@ import type { RunEnding } from '../ledger/run-ending.ts';
 import { tenantCommand } from '../registry/not-active.ts';
 import { registerTenants, type Registration } from '../registry/register-tenants.ts';
 import { tenantExists } from '../registry/registration-errors.ts';
-import type { Tenant } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
 import { prepareRoles, type PreparedRole } from '../roles/prepare-roles.ts';
@@ -28,10 +28,8 @@ import {
   runOptionsOf,
 } from './clone/clone-options.ts';
 
-type Names = Pick<Tenant, 'clerkOrgId' | 'schema'>;
-
-export interface ClonePlan extends Names {
-  readonly source: Names;
+export interface ClonePlan extends TenantNames {
+  readonly source: TenantNames;
   /** In the order in which they are copied; none for the schema only. */
   readonly tables: readonly string[];
   /** Those with rules. */
@@ -141,7 +139,7 @@ async function clone(
 }
 
 /** @returns whether a clone of this name was begun and killed @throws TenantctlError TENANT_UNFINISHED */
-async function readBegun(database: Database, source: Names, clone: Names): Promise<boolean> {
+async function readBegun(database: Database, source: TenantNames, clone: TenantNames): Promise<boolean> {
   const { rows } = await database.query<Record<'source' | 'clone', VerbIntent | null>>(
     `SELECT ${selectVerbIntent(source.schema)} AS source, ${selectVerbIntent(clone.schema)} AS clone`,
   );

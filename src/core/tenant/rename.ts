@@ -1,4 +1,5 @@
 import type { QueryResultRow } from 'pg';
+import type { TenantNames } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 import { withTransaction } from '../../db/transaction.ts';
 import { TenantctlError } from '../../errors.ts';
@@ -9,7 +10,7 @@ import type { RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
-import { selectRenameFacts, type RenameFacts, type TenantNames } from '../registry/rename-row.ts';
+import { selectRenameFacts, type RenameFacts } from '../registry/rename-row.ts';
 import { assertOrganizationId, newSchemaName } from '../registry/schema-name.ts';
 import { silent, type Observer } from '../report/event.ts';
 import { ONE_LANE } from '../run/lanes.ts';

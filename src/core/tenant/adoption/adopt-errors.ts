@@ -1,10 +1,9 @@
 import { literal, readable } from '../../../db/sql.ts';
 import { TenantctlError } from '../../../errors.ts';
-import type { Names } from '../../../names.ts';
+import type { Names, TenantNames } from '../../../names.ts';
 import type { AdoptFacts } from '../../registry/adopt-row.ts';
 import { misspelt, refusedSchema, taken, tenantExists } from '../../registry/registration-errors.ts';
 import { registrySql, writtenStatus } from '../../registry/registry-sql.ts';
-import type { TenantNames } from '../../registry/rename-row.ts';
 
 /** Why a schema cannot be registered for an organization; undefined if it can. Pure. @param takesRows tenantctl can insert rows into the registry */
 export function refusalOfAdoption(

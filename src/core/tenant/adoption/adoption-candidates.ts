@@ -3,7 +3,7 @@ import { literal } from '../../../db/sql.ts';
 import { checkDatabase } from '../../options/check-call.ts';
 import { readTenants, type RegisteredTenant } from '../../registry/registry.ts';
 import { assertRegistry } from '../../registry/registry-shape.ts';
-import type { TenantNames } from '../../registry/rename-row.ts';
+import type { TenantNames } from '../../../names.ts';
 import { registrySql } from '../../registry/registry-sql.ts';
 import { newSchemaName, SYSTEM_SCHEMA } from '../../registry/schema-name.ts';
 import { readStateVersion, TENANT_IDS_SINCE } from '../../state/version.ts';

@@ -1,7 +1,7 @@
+import type { TenantNames } from '../../../names.ts';
 import { TenantctlError } from '../../../errors.ts';
 import { checkOptions } from '../../options/check-options.ts';
 import { assertOrganizationId } from '../../registry/schema-name.ts';
-import type { TenantNames } from '../../registry/rename-row.ts';
 import { toTenantctlError } from '../../../errors.ts';
 import { ORGANIZATION_FIELDS } from '../provision/parse-organizations.ts';
 import { parseTable, type BadLine, type Table } from '../common/parse-table.ts';

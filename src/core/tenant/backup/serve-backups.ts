@@ -10,8 +10,7 @@ import { trySnapshotUnderLock } from '../../commands/try-under-lock.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import type { Tenant } from '../../registry/registry.ts';
-import { registrySql, statusOf } from '../../registry/registry-sql.ts';
-import { whereRow } from '../../registry/status.ts';
+import { statusIn } from '../../registry/status.ts';
 import type { Observer } from '../../report/event.ts';
 import type { Lanes } from '../../run/lanes.ts';
 import type { RunContext } from '../../run/run-context.ts';
@@ -126,14 +125,14 @@ async function attemptBackup(
 async function readStatus(
   { database: { names } }: RunContext,
   { client }: OpenTransaction,
-  { clerkOrgId, schema }: BackupTenant,
+  tenant: BackupTenant,
 ): Promise<string> {
-  const { table, status } = registrySql(names);
-  const { rows } = await client.query<{ status: string }>(
-    `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`,
+  const { rows } = await client.query<{ status: string | null }>(
+    `SELECT ${statusIn(names, tenant)} AS status`,
   );
-  if (rows[0] === undefined) throw tenantNotActive({ clerkOrgId }, null);
-  return rows[0].status;
+  const status = rows[0]?.status ?? null;
+  if (status === null) throw tenantNotActive(tenant, null);
+  return status;
 }
 
 async function writeTo(

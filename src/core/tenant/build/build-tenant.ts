@@ -11,8 +11,7 @@ import { planForward, type Plan } from '../../plan/plan.ts';
 import { outdatedFiles, withOutdated } from '../../plan/repeatable.ts';
 import { tenantCommand, tenantNotActive } from '../../registry/not-active.ts';
 import { tenantExists } from '../../registry/registration-errors.ts';
-import { registrySql, statusOf } from '../../registry/registry-sql.ts';
-import { whereRow } from '../../registry/status.ts';
+import { statusIn } from '../../registry/status.ts';
 import type { PreparedRole } from '../../roles/prepare-roles.ts';
 import type { RunContext } from '../../run/run-context.ts';
 import type { Attempt, Failure } from '../../serve/work.ts';
@@ -167,10 +166,8 @@ function begin(build: Build): Promise<Attempt<Applied>> {
 }
 
 function selectFound({ context: { database, run }, clerkOrgId, schema }: Build): string {
-  const { names } = database;
-  const { table, status } = registrySql(names);
   return `SELECT
-    (SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}) AS status,
+    ${statusIn(database.names, { clerkOrgId, schema })} AS status,
     EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)}) AS has_schema,
     EXISTS (SELECT FROM tenantctl.verb_intents i WHERE i.tenant = ${tenantId(schema)}) AS is_begun,
     ${isAtWorkElsewhere(schema, run?.id)} AS is_at_work`;

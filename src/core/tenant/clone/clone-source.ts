@@ -3,7 +3,7 @@ import type { Database } from '../../../db/database.ts';
 import { qualified } from '../../../db/sql.ts';
 import { withTransaction } from '../../../db/transaction.ts';
 import { TenantctlError } from '../../../errors.ts';
-import type { Names } from '../../../names.ts';
+import type { Names, TenantNames } from '../../../names.ts';
 import type { Content } from '../../content/content.ts';
 import type { Mask } from '../../content/mask.ts';
 import { planMask, type MaskPlan } from '../../content/plan-mask.ts';
@@ -26,7 +26,7 @@ interface SourceOptions {
 
 /** A tenant that is to be cloned. */
 export interface CloneSource {
-  readonly tenant: Pick<Tenant, 'clerkOrgId' | 'schema'>;
+  readonly tenant: TenantNames;
   readonly history: readonly HistoryEntry[];
   readonly content: Content;
   /** Names of tables with rules; leaf partitions instead of partitioned tables. */

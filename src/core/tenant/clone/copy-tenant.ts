@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import { tryLockSession } from '../../../db/advisory-lock.ts';
 import { toDatabaseError } from '../../../db/database-error.ts';
 import { literal } from '../../../db/sql.ts';
@@ -9,9 +10,8 @@ import { copyContent } from '../../content/copy-content.ts';
 import { readContent } from '../../content/read-content.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
-import { registrySql, statusOf } from '../../registry/registry-sql.ts';
 import type { RegistryShape } from '../../registry/registry-shape.ts';
-import { setStatus, whereRow } from '../../registry/status.ts';
+import { setStatus, statusIn } from '../../registry/status.ts';
 import { TRANSITIONS } from '../../registry/transitions.ts';
 import { grantApplications } from '../../roles/application-roles.ts';
 import type { RunContext } from '../../run/run-context.ts';
@@ -34,7 +34,7 @@ export interface TenantCopy {
   readonly registry: RegistryShape;
   readonly source: CloneSource;
   /** Built, with the intent of this run. */
-  readonly target: { readonly clerkOrgId: string; readonly schema: string };
+  readonly target: TenantNames;
   readonly options: {
     readonly schemaOnly?: boolean | undefined;
     readonly mask?: Mask | undefined;
@@ -108,11 +108,8 @@ interface Seen {
 
 function selectSeen({ context, source, target }: TenantCopy): string {
   const { names } = context.database;
-  const { table, status } = registrySql(names);
-  const statusIn = ({ clerkOrgId, schema }: TenantCopy['target']) =>
-    `(SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)})`;
-  return `SELECT ${statusIn(target)} AS status, ${selectVerbIntent(target.schema)} AS verb,
-                 ${statusIn(source.tenant)} AS source_status, ${selectVerbIntent(source.tenant.schema)} AS source_verb`;
+  return `SELECT ${statusIn(names, target)} AS status, ${selectVerbIntent(target.schema)} AS verb,
+                 ${statusIn(names, source.tenant)} AS source_status, ${selectVerbIntent(source.tenant.schema)} AS source_verb`;
 }
 
 /** @throws TenantctlError TENANT_UNFINISHED if another run has taken over from this one */

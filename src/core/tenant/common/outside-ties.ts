@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import type { PoolClient, QueryResultRow } from 'pg';
 import { literal } from '../../../db/sql.ts';
 import { TenantctlError } from '../../../errors.ts';
@@ -141,7 +142,7 @@ export async function readOutsideTies(client: PoolClient, schema: string): Promi
 
 /** @throws TenantctlError TENANT_REFERENCED if CASCADE would drop objects of others */
 export function assertUnreferenced(
-  { clerkOrgId: tenant, schema }: { readonly clerkOrgId: string; readonly schema: string },
+  { clerkOrgId: tenant, schema }: TenantNames,
   { dependents }: Pick<OutsideTies, 'dependents'>,
 ): void {
   if (dependents.length === 0) return;

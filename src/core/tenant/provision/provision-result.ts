@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import type { TenantctlError } from '../../../errors.ts';
 import type { Attention } from '../../fleet/attention.ts';
 import { seedSteps, type Seed } from '../../plan/plan-seeds.ts';
@@ -43,7 +44,7 @@ export function endingOf(results: readonly ProvisionResult[], wanted: number): R
 }
 
 export function resultOf(
-  { clerkOrgId, schema }: Pick<ProvisionResult, 'clerkOrgId' | 'schema'>,
+  { clerkOrgId, schema }: TenantNames,
   outcome: ProvisionResult['outcome'],
   { error, ...more }: Partial<ProvisionResult> = {},
 ): ProvisionResult {

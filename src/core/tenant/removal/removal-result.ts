@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import type { TenantctlError } from '../../../errors.ts';
 import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
 import type { RegisteredTenant } from '../../registry/registry.ts';
@@ -38,7 +39,7 @@ export const REMOVED = { drop: 'dropped', archive: 'archived' } as const;
 export const REMOVED_BEFORE = { drop: 'already-dropped', archive: 'already-archived' } as const;
 
 export function resultOf(
-  { clerkOrgId, schema }: Pick<RemovalResult, 'clerkOrgId' | 'schema'>,
+  { clerkOrgId, schema }: TenantNames,
   outcome: RemovalResult['outcome'],
   { error, ...more }: Partial<RemovalResult> = {},
 ): RemovalResult {

@@ -3,9 +3,9 @@ import { literal } from '../../../db/sql.ts';
 import type { OpenTransaction } from '../../../db/transaction.ts';
 import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import { refusedStatus } from '../../registry/registration-errors.ts';
-import { registrySql, statusOf } from '../../registry/registry-sql.ts';
+import { registrySql } from '../../registry/registry-sql.ts';
 import type { RegistryShape } from '../../registry/registry-shape.ts';
-import { whereRow } from '../../registry/status.ts';
+import { statusIn } from '../../registry/status.ts';
 import { TRANSITIONS } from '../../registry/transitions.ts';
 import type { RunContext } from '../../run/run-context.ts';
 import type { Attempt } from '../../serve/work.ts';
@@ -64,12 +64,13 @@ export interface Seen {
 export async function look(
   { database: { names }, run }: RunContext,
   client: PoolClient,
-  { clerkOrgId, schema }: RemovedTenant,
+  tenant: RemovedTenant,
 ): Promise<Seen> {
-  const { table, status, schema: column } = registrySql(names);
+  const { clerkOrgId, schema } = tenant;
+  const { table, schema: column } = registrySql(names);
   const id = tenantId(schema);
   const { rows } = await client.query<Seen>(
-    `SELECT (SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}) AS status,
+    `SELECT ${statusIn(names, tenant)} AS status,
             (SELECT count(*)::int FROM ${table} WHERE ${column}::text = ${literal(schema)}) AS rows,
             EXISTS (SELECT FROM tenantctl.tenants k WHERE k.id = ${id} AND k.clerk_org_id = ${literal(clerkOrgId)}) AS "isKnown",
             EXISTS (SELECT FROM tenantctl.tenants k WHERE k.schema_name = ${literal(schema)} AND k.clerk_org_id = ${literal(clerkOrgId)}

@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import type { QueryResult } from 'pg';
 import { tryLock } from '../../../db/advisory-lock.ts';
 import { toDatabaseError } from '../../../db/database-error.ts';
@@ -7,12 +8,7 @@ import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { findTenants } from '../../registry/registry.ts';
 import type { RegistryShape } from '../../registry/registry-shape.ts';
-import {
-  renameRow,
-  selectRenameFacts,
-  type RenameFacts,
-  type TenantNames,
-} from '../../registry/rename-row.ts';
+import { renameRow, selectRenameFacts, type RenameFacts } from '../../registry/rename-row.ts';
 import type { Observer } from '../../report/event.ts';
 import type { RunContext } from '../../run/run-context.ts';
 import type { Attempt, Earlier } from '../../serve/work.ts';
@@ -99,7 +95,11 @@ export async function renameInTransaction(
     from.schema === to.schema
       ? UNTOUCHED
       : await renameSchema(client, { from: from.schema, to: to.schema, role });
-  if (renamed.stale.length > 0 && !allowStale) throw schemaStillNamed(from, renamed.stale);
+  if (renamed.stale.length > 0 && !allowStale)
+    throw schemaStillNamed(from.clerkOrgId, renamed.stale, {
+      message: `The name ${from.schema} is in texts that would not follow a rename:`,
+      hint: 'Write a migration that makes them without the name of the schema, which is in the search_path. Or rename with --allow-stale, and correct them at once. Without --with-schema, the schema keeps its name.',
+    });
   const text = [renameKnown(from, to), renameRow(names, registry, from, to)].join(';\n');
   const [known, row] = (await client.query(text)) as unknown as QueryResult[];
   if (known?.rowCount !== 1) throw tenantAmbiguous(from);

@@ -1,6 +1,6 @@
+import type { TenantNames } from '../../../names.ts';
 import type { Database } from '../../../db/database.ts';
 import { registrySql } from '../../registry/registry-sql.ts';
-import type { TenantNames } from '../../registry/rename-row.ts';
 import { readStateVersion, TENANT_IDS_SINCE } from '../../state/version.ts';
 
 /**

@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import { toDatabaseError } from '../../../db/database-error.ts';
 import { TenantctlError } from '../../../errors.ts';
 import { listed } from '../../../wording.ts';
@@ -9,7 +10,7 @@ import {
   tenantExists,
   unheldId,
 } from '../../registry/registration-errors.ts';
-import type { RenameFacts, TenantNames } from '../../registry/rename-row.ts';
+import type { RenameFacts } from '../../registry/rename-row.ts';
 import { RENAMABLE } from '../../registry/transitions.ts';
 import { tenantAmbiguous } from '../../state/tenant-ids.ts';
 import type { StaleObject } from './rename-schema.ts';
@@ -44,21 +45,18 @@ export function refusalOfRename(
 
 const CHOOSE = 'Choose another id, or drop that tenant first.';
 
-/** What names the schema in a text that PostgreSQL does not rewrite. */
+/** What names the schema in a text that PostgreSQL does not rewrite. @param message ends before what names it */
 export function schemaStillNamed(
-  { clerkOrgId: tenant, schema }: TenantNames,
+  tenant: string,
   stale: readonly StaleObject[],
+  { message, hint }: { readonly message: string; readonly hint: string },
 ): TenantctlError {
   const named = stale.map(({ kind, name }) => `${kind} ${name}`);
-  return new TenantctlError(
-    'SCHEMA_STILL_NAMED',
-    `The name ${schema} is in texts that would not follow a rename: ${listed(named)}. Nothing was changed.`,
-    {
-      tenant,
-      details: named.length > 5 ? named : [],
-      hint: 'Write a migration that makes them without the name of the schema, which is in the search_path. Or rename with --allow-stale, and correct them at once. Without --with-schema, the schema keeps its name.',
-    },
-  );
+  return new TenantctlError('SCHEMA_STILL_NAMED', `${message} ${listed(named)}. Nothing was changed.`, {
+    tenant,
+    details: named.length > 5 ? named : [],
+    hint,
+  });
 }
 
 /** The error of a rename, for its tenant. */

@@ -1,5 +1,5 @@
 import { literal } from '../../../db/sql.ts';
-import type { TenantStatus } from '../../../names.ts';
+import type { TenantStatus, TenantNames } from '../../../names.ts';
 import { advance } from '../../apply/advance.ts';
 import type { Applied } from '../../apply/assignment.ts';
 import type { Manifest } from '../../backup/manifest.ts';
@@ -29,7 +29,7 @@ import type { RestoreSource } from './restore-source.ts';
 
 /** A tenant whose schema is built anew, and filled from a backup. */
 export interface RestoreTask {
-  readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+  readonly tenant: TenantNames;
   readonly source: RestoreSource;
   /** The owner of the schema; absent if the login role owns it. */
   readonly role: PreparedRole | undefined;

@@ -1,13 +1,11 @@
+import type { Names, TenantNames } from '../../../names.ts';
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../../db/database-error.ts';
 import { literal } from '../../../db/sql.ts';
-import { TenantctlError } from '../../../errors.ts';
-import { listed } from '../../../wording.ts';
 import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
-import { CHANNEL, whereRow } from '../../registry/status.ts';
-import { registrySql } from '../../registry/registry-sql.ts';
+import { CHANNEL, statusIn } from '../../registry/status.ts';
 import { grantApplications } from '../../roles/application-roles.ts';
 import type { Attempt } from '../../serve/work.ts';
 import { forgetFailure } from '../../state/failures.ts';
@@ -26,6 +24,7 @@ import { besideBuild } from '../build/beside-build.ts';
 import { assertOwn, discardBuild, type Build } from '../build/build-tenant.ts';
 import { assertUnreferenced, readOutsideTies } from '../common/outside-ties.ts';
 import { lockTables } from '../common/lock-tables.ts';
+import { schemaStillNamed } from '../rename/rename-errors.ts';
 import { renameSchema } from '../rename/rename-schema.ts';
 import { dropBeside, forgetBeside, namesBeside } from '../common/schemas-beside.ts';
 
@@ -101,7 +100,11 @@ function swap(
       await lockTables(client, schema);
       await renameSchema(client, { from: schema, to: replaced });
       const { stale } = await renameSchema(client, { from: built, to: schema });
-      if (stale.length > 0) throw stillNamed(clerkOrgId, stale);
+      if (stale.length > 0)
+        throw schemaStillNamed(clerkOrgId, stale, {
+          message: "The schema cannot take the tenant's name: its name is in the text of",
+          hint: 'Drop the tenant with tenant drop, which backs it up, and restore it without --replace.',
+        });
       const [own, beside] = [tenantId(schema), tenantId(built)];
       await transaction.commitWith([
         forgetScripts(schema),
@@ -121,29 +124,9 @@ function swap(
 }
 
 /** @throws TenantctlError TENANT_UNKNOWN if the tenant's row is gone */
-async function assertRegistered(
-  client: PoolClient,
-  { clerkOrgId, schema }: RestoreTask['tenant'],
-  names: RestoreWork['context']['database']['names'],
-): Promise<void> {
-  const { rowCount } = await client.query(
-    `SELECT FROM ${registrySql(names).table} WHERE ${whereRow(names, clerkOrgId, schema)}`,
+async function assertRegistered(client: PoolClient, tenant: TenantNames, names: Names): Promise<void> {
+  const { rows } = await client.query<{ status: string | null }>(
+    `SELECT ${statusIn(names, tenant)} AS status`,
   );
-  if (rowCount !== 1) throw tenantNotActive({ clerkOrgId }, null);
-}
-
-function stillNamed(
-  tenant: string,
-  stale: readonly { readonly kind: string; readonly name: string }[],
-): TenantctlError {
-  const places = stale.map(({ kind, name }) => `${kind} ${name}`);
-  return new TenantctlError(
-    'SCHEMA_STILL_NAMED',
-    `The schema cannot take the tenant's name: its name is in the text of ${listed(places)}. Nothing was changed.`,
-    {
-      tenant,
-      details: places,
-      hint: 'Drop the tenant with tenant drop, which backs it up, and restore it without --replace.',
-    },
-  );
+  if (rows[0]?.status === null) throw tenantNotActive(tenant, null);
 }

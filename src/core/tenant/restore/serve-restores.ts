@@ -1,4 +1,4 @@
-import { STATUSES, type TenantStatus } from '../../../names.ts';
+import { STATUSES, type TenantStatus, type TenantNames } from '../../../names.ts';
 import { changeStatus, deleteRow } from '../../registry/status.ts';
 import { TRANSITIONS } from '../../registry/transitions.ts';
 import { prepareRoles } from '../../roles/prepare-roles.ts';
@@ -21,7 +21,7 @@ import type { RestoreSource } from './restore-source.ts';
 
 /** A registered tenant to restore. */
 export interface RestoreOrder {
-  readonly tenant: { readonly clerkOrgId: string; readonly schema: string };
+  readonly tenant: TenantNames;
   readonly source: RestoreSource;
   /** The status that it had; null if it had no row. */
   readonly former: string | null;

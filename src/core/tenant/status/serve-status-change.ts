@@ -10,9 +10,8 @@ import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import { refusedStatus } from '../../registry/registration-errors.ts';
-import { registrySql, statusOf } from '../../registry/registry-sql.ts';
 import type { RegistryShape } from '../../registry/registry-shape.ts';
-import { changeStatus, whereRow } from '../../registry/status.ts';
+import { changeStatus, statusIn } from '../../registry/status.ts';
 import { TRANSITIONS, type StatusChange } from '../../registry/transitions.ts';
 import type { Observer } from '../../report/event.ts';
 import type { Lanes } from '../../run/lanes.ts';
@@ -93,8 +92,7 @@ function attemptChange(
   const { names } = context.database;
   const { clerkOrgId, schema } = tenant;
   const { to } = TRANSITIONS[change];
-  const { table, status } = registrySql(names);
-  const look = `SELECT ${statusOf(names, status)} AS status FROM ${table} WHERE ${whereRow(names, clerkOrgId, schema)}`;
+  const look = `SELECT ${statusIn(names, tenant)} AS status`;
   let atWork: string | undefined;
   const call = async (client: PoolClient, target: Target, hook: Migration | undefined) => {
     if (hook === undefined) return;

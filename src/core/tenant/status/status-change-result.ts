@@ -1,3 +1,4 @@
+import type { TenantNames } from '../../../names.ts';
 import type { TenantctlError } from '../../../errors.ts';
 import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
 import type { FoundTenant } from '../../registry/registry.ts';
@@ -32,7 +33,7 @@ export const CHANGED = { SUSPENDED: 'suspended', ACTIVE: 'resumed' } as const;
 export const UNCHANGED = { SUSPENDED: 'already-suspended', ACTIVE: 'already-active' } as const;
 
 export function resultOf(
-  { clerkOrgId, schema }: Pick<StatusTenant, 'clerkOrgId' | 'schema'>,
+  { clerkOrgId, schema }: TenantNames,
   outcome: StatusChangeResult['outcome'],
   { error, ...more }: Partial<StatusChangeResult> = {},
 ): StatusChangeResult {
