@@ -3,7 +3,6 @@ import type { Database } from '../../db/database.ts';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { literal } from '../../db/sql.ts';
 import { withTransaction } from '../../db/transaction.ts';
-import type { TenantctlError } from '../../errors.ts';
 import { ensureState, readState } from '../install/state-schema.ts';
 import { recordFailures } from '../ledger/failures.ts';
 import type { RunEnding } from '../ledger/run-ending.ts';
@@ -17,6 +16,7 @@ import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
 import { inVerbRun, type FleetVerbOptions } from './in-verb-run.ts';
+import { toVerbResult, verbResults, type VerbResult, type VerbResults } from './verb-result.ts';
 import { readGrantPlan, type GrantPlan } from './plan-grant.ts';
 import { mayNotGrant } from './grant-errors.ts';
 import { tryUnderLock } from './try-under-lock.ts';
@@ -27,18 +27,9 @@ export interface GrantApplicationOptions extends Omit<FleetVerbOptions, 'tenantR
 }
 
 /** How it ended for one tenant. */
-export interface TenantGrant {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  /** `skipped`: the run was stopped before. */
-  readonly outcome: 'granted' | 'revoked' | 'failed' | 'skipped';
-  readonly durationMs: number;
-  readonly error?: TenantctlError | undefined;
-}
+export type TenantGrant = VerbResult<'granted' | 'revoked'>;
 
-export interface GrantApplicationResult {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
+export interface GrantApplicationResult extends VerbResults<TenantGrant> {
   readonly role: string;
   readonly totals: {
     readonly selected: number;
@@ -48,8 +39,6 @@ export interface GrantApplicationResult {
     readonly failed: number;
     readonly skipped: number;
   };
-  readonly interrupted: boolean;
-  readonly durationMs: number;
   /** All tenants but those where nothing had to be changed. */
   readonly tenants: readonly TenantGrant[];
 }
@@ -116,23 +105,16 @@ async function serveGrants(
   { observe, concurrency }: Pick<GrantApplicationOptions, 'concurrency'> & { readonly observe: Observer },
 ): Promise<TenantGrant[]> {
   const { database } = context;
-  const changed = plan.isRevoked ? 'revoked' : 'granted';
-  const toResult = ({
-    task: { tenant },
-    durationMs,
-    ...outcome
-  }: Outcome<GrantTask, undefined>): TenantGrant => {
-    const about = { clerkOrgId: tenant.clerkOrgId, schema: tenant.schema, durationMs };
-    if (outcome.kind === 'failed') return { ...about, outcome: 'failed', error: outcome.error };
-    return { ...about, outcome: outcome.kind === 'done' ? changed : 'skipped' };
-  };
+  const changed = plan.isRevoked ? ('revoked' as const) : ('granted' as const);
+  const toResult = (outcome: Outcome<GrantTask, undefined>): TenantGrant =>
+    toVerbResult(outcome, {}, () => ({ outcome: changed }));
   observe({ type: 'selected', total: plan.total, due: plan.tenants.length });
   if (plan.tenants.length === 0) return [];
   const { outcomes } = await serve<GrantTask, undefined>(
     context,
     plan.tenants.map(({ tenant }) => ({ tenant })),
     {
-      lanes: await createLanes(database, concurrency, observe),
+      lanes: await createLanes(database, concurrency, observe, plan.tenants.length),
       observe,
       attempt: ({ tenant }) => attemptGrant(context, plan, tenant),
       onEnd: (outcome, done, due) =>
@@ -184,7 +166,7 @@ function resultOf(
     failed: count('failed'),
     skipped: count('skipped'),
   };
-  return { role: plan.role, totals, interrupted: totals.skipped > 0, durationMs, tenants };
+  return { role: plan.role, totals, ...verbResults(tenants, durationMs) };
 }
 
 function endingOf({ totals, interrupted }: GrantApplicationResult): RunEnding {

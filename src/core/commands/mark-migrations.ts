@@ -13,12 +13,13 @@ import { endingOfOutcomes, type RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { filesToMark, planMarks, type MarkExtent } from '../plan/plan-marks.ts';
 import type { ForwardOptions } from '../plan/plan.ts';
-import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import { createLanes } from '../run/lanes.ts';
 import { observeEnd } from '../serve/observe-end.ts';
 import { serve } from '../serve/serve.ts';
 import type { Outcome } from '../serve/work.ts';
 import { recordFiles } from '../state/checksums.ts';
 import { inRun, type CommandRun, type FleetRunOptions } from './in-run.ts';
+import { verbResults, type VerbResults } from './verb-result.ts';
 import { readMarkTargets, type MarkSelection, type MarkTarget } from './mark-targets.ts';
 import { type MarkTask, type Marked, attemptMark } from './attempt-mark.ts';
 
@@ -43,13 +44,7 @@ export interface MarkResult {
   readonly error?: TenantctlError | undefined;
 }
 
-export interface Marks {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
-  readonly tenants: readonly MarkResult[];
-  readonly interrupted: boolean;
-  readonly durationMs: number;
-}
+export type Marks = VerbResults<MarkResult>;
 
 interface Decided {
   readonly folder: MigrationFolder;
@@ -112,7 +107,7 @@ async function markInRun({ context, options, run, observe }: CommandRun<MarkOpti
     if (options.master === true) await ensureState(database, state, observe);
     else await prepareState(database, state, observe);
     await run.begin([...new Set(tasks.flatMap(({ plan }) => plan.steps.map(({ name }) => name)))]);
-    const lanes = tasks.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+    const lanes = await createLanes(database, options.concurrency, observe, tasks.length);
     const { outcomes } = await serve<MarkTask, Marked>(context, tasks, {
       lanes,
       observe,
@@ -132,8 +127,7 @@ async function markInRun({ context, options, run, observe }: CommandRun<MarkOpti
     await recordFiles(database, scope, checksums);
   }
   const tenants = all.toSorted((a, b) => compareNames(a.clerkOrgId ?? '', b.clerkOrgId ?? ''));
-  const isInterrupted = all.some(({ outcome }) => outcome === 'skipped');
-  return { tenants, interrupted: isInterrupted, durationMs: elapsedMs() };
+  return verbResults(tenants, elapsedMs());
 }
 
 function toResult({ task: { tenant }, durationMs, ...outcome }: Outcome<MarkTask, Marked>): MarkResult {

@@ -1,9 +1,7 @@
 import type { Adoptions } from '../tenant/adopt.ts';
-import { withReport } from './document.ts';
-
-export type AdoptionDocument = ReturnType<typeof adoptionDocument>;
+import { tenantsDocument, type TenantsDocument } from './document.ts';
 
 /** `tenant adopt`. */
-export function adoptionDocument({ run, tenants, ...rest }: Adoptions) {
-  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
-}
+export type AdoptionDocument = TenantsDocument<Adoptions>;
+
+export const adoptionDocument = (result: Adoptions): AdoptionDocument => tenantsDocument(result);

@@ -2,18 +2,14 @@ import type { ErrorReport } from '../../errors.ts';
 import { FORMAT } from '../backup/format.ts';
 import type { VerifiedBackup } from '../backup/read-backup.ts';
 import type { BackupComparison } from '../tenant/backup/compare-with-backup.ts';
-import type { BackupResult, Backups } from '../tenant/backup/backup-result.ts';
+import type { Backups } from '../tenant/backup/backup-result.ts';
 import type { BackupPlan } from '../tenant/backup.ts';
-import { withReport } from './document.ts';
+import { tenantsDocument, withReport, type TenantsDocument } from './document.ts';
 
 /** `tenant backup`. */
-export interface BackupsDocument extends Omit<Backups, 'tenants'> {
-  readonly tenants: readonly (Omit<BackupResult, 'error'> & { readonly error?: ErrorReport })[];
-}
+export type BackupsDocument = TenantsDocument<Backups>;
 
-export function backupsDocument({ run, tenants, ...rest }: Backups): BackupsDocument {
-  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
-}
+export const backupsDocument = (result: Backups): BackupsDocument => tenantsDocument(result);
 
 /** `tenant backup --dry-run`. */
 export interface BackupPlanDocument extends Omit<BackupPlan, 'refused'> {

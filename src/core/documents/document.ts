@@ -7,10 +7,26 @@ export interface DocumentBase {
   readonly error?: ErrorReport;
 }
 
-/** Replaces the error with its report for JSON. */
-export function withReport<T extends { readonly error?: TenantctlError | undefined }>({
-  error,
-  ...rest
-}: T): Omit<T, 'error'> & { readonly error?: ErrorReport } {
+interface WithError {
+  readonly error?: TenantctlError | undefined;
+}
+
+/** With the report of the error for JSON. */
+export type Reported<T> = Omit<T, 'error'> & { readonly error?: ErrorReport };
+
+export function withReport<T extends WithError>({ error, ...rest }: T): Reported<T> {
   return error === undefined ? rest : { ...rest, error: error.toJSON() };
+}
+
+/** A result with a part for each tenant, whose error is reported. */
+export type TenantsDocument<Result extends { readonly tenants: readonly unknown[] }> = Omit<
+  Result,
+  'tenants'
+> & { readonly tenants: readonly Reported<Result['tenants'][number]>[] };
+
+export function tenantsDocument<
+  Result extends { readonly run?: number; readonly tenants: readonly WithError[] },
+>({ run, tenants, ...rest }: Result): TenantsDocument<Result> {
+  const document = { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
+  return document as unknown as TenantsDocument<Result>;
 }

@@ -1,16 +1,11 @@
-import type { ErrorReport } from '../../errors.ts';
-import type { GrantApplicationResult, TenantGrant } from '../commands/grant-application.ts';
+import type { GrantApplicationResult } from '../commands/grant-application.ts';
 import type { GrantPlan } from '../commands/plan-grant.ts';
-import { withReport } from './document.ts';
+import { tenantsDocument, type TenantsDocument } from './document.ts';
 
 /** `grant application`. */
-export interface GrantDocument extends Omit<GrantApplicationResult, 'tenants'> {
-  readonly tenants: readonly (Omit<TenantGrant, 'error'> & { readonly error?: ErrorReport })[];
-}
+export type GrantDocument = TenantsDocument<GrantApplicationResult>;
 
-export function grantDocument({ run, tenants, ...rest }: GrantApplicationResult): GrantDocument {
-  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
-}
+export const grantDocument = (result: GrantApplicationResult): GrantDocument => tenantsDocument(result);
 
 /** `grant application --dry-run`: the SQL for the registry, and that of each tenant. */
 export interface PlannedGrantDocument {

@@ -1,17 +1,12 @@
-import type { ErrorReport } from '../../errors.ts';
 import type { Tombstone } from '../state/tombstones.ts';
 import type { RemovalPlan } from '../tenant/removal/removal-run.ts';
-import type { RemovalResult, Removals } from '../tenant/removal/removal-result.ts';
-import { withReport } from './document.ts';
+import type { Removals } from '../tenant/removal/removal-result.ts';
+import { tenantsDocument, withReport, type TenantsDocument } from './document.ts';
 
 /** `tenant drop` and `tenant archive`. */
-export interface RemovalsDocument extends Omit<Removals, 'tenants'> {
-  readonly tenants: readonly (Omit<RemovalResult, 'error'> & { readonly error?: ErrorReport })[];
-}
+export type RemovalsDocument = TenantsDocument<Removals>;
 
-export function removalsDocument({ run, tenants, ...rest }: Removals): RemovalsDocument {
-  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
-}
+export const removalsDocument = (result: Removals): RemovalsDocument => tenantsDocument(result);
 
 export type PlannedRemovalsDocument = ReturnType<typeof plannedRemovalsDocument>;
 

@@ -1,13 +1,12 @@
-import type { ErrorReport } from '../../errors.ts';
 import type { RestorePlan } from '../tenant/restore.ts';
 import type { RestoreResult } from '../tenant/restore/restore-result.ts';
-import { withReport } from './document.ts';
+import { withReport, type Reported } from './document.ts';
 
 /** `tenant restore` and `tenant unarchive`. */
 export interface RestoreDocument {
   readonly run?: number;
   readonly interrupted?: boolean;
-  readonly tenants: readonly (Omit<RestoreResult, 'error'> & { readonly error?: ErrorReport })[];
+  readonly tenants: readonly Reported<RestoreResult>[];
 }
 
 export function restoreDocument(

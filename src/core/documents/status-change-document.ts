@@ -7,17 +7,13 @@ import {
   type StatusVerb,
 } from '../tenant/status/status-change-result.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import type { ErrorReport } from '../../errors.ts';
-import { withReport } from './document.ts';
+import { tenantsDocument, withReport, type TenantsDocument } from './document.ts';
 
 /** `tenant suspend` and `tenant resume`. */
-export interface StatusChangesDocument extends Omit<StatusChanges, 'tenants'> {
-  readonly tenants: readonly (Omit<StatusChangeResult, 'error'> & { readonly error?: ErrorReport })[];
-}
+export type StatusChangesDocument = TenantsDocument<StatusChanges>;
 
-export function statusChangesDocument({ run, tenants, ...rest }: StatusChanges): StatusChangesDocument {
-  return { ...(run !== undefined && { run }), ...rest, tenants: tenants.map(withReport) };
-}
+export const statusChangesDocument = (result: StatusChanges): StatusChangesDocument =>
+  tenantsDocument(result);
 
 /** With `--dry-run`: each tenant's `outcome` is what it would be. */
 export function plannedStatusDocument(

@@ -26,12 +26,17 @@ const AUTO_IDLE_MS = 1_000;
 /** Milliseconds between two checks of the server's free connections. */
 const LOOK_INTERVAL_MS = 2_000;
 
-/** @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot support */
+/**
+ * @param targets how many there are, if that is known: a single one needs no measuring
+ * @throws TenantctlError CONCURRENCY_TOO_HIGH for a number that the server or the pool cannot support
+ */
 export async function createLanes(
   database: Database,
   asked: Concurrency | undefined,
   observe: Observer,
+  targets = Infinity,
 ): Promise<Lanes> {
+  if (targets <= 1) return ONE_LANE;
   const width = await decideConcurrency(database, asked, observe);
   const limit = pLimit(width);
   const run: Lanes['run'] = (task) => limit(task);

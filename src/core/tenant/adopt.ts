@@ -7,6 +7,13 @@ import type { TenantctlError } from '../../errors.ts';
 import type { Names, TenantNames } from '../../names.ts';
 import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
+import {
+  toVerbResult,
+  verbResult,
+  verbResults,
+  type VerbResult,
+  type VerbResults,
+} from '../commands/verb-result.ts';
 import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { endingOfOutcomes } from '../ledger/run-ending.ts';
@@ -20,7 +27,7 @@ import { assertOrganizationId } from '../registry/schema-name.ts';
 import { CHANNEL } from '../registry/status.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
 import { grantApplications } from '../roles/application-roles.ts';
-import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import { createLanes } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
 import type { Attempt, Outcome } from '../serve/work.ts';
@@ -31,22 +38,12 @@ import { refusalOfAdoption } from './adoption/adopt-errors.ts';
 export type AdoptOptions = FleetVerbOptions;
 
 /** How the adoption of a schema ended. */
-export interface AdoptionResult extends TenantNames {
-  /** `already-adopted`: the registry has this row; nothing was changed. `skipped`: the run was stopped before. */
-  readonly outcome: 'adopted' | 'already-adopted' | 'failed' | 'skipped';
-  readonly durationMs: number;
+export interface AdoptionResult extends VerbResult<'adopted' | 'already-adopted'> {
   /** The line of the map, if it was refused (parseAdoptions). */
   readonly line?: number | undefined;
-  readonly error?: TenantctlError | undefined;
 }
 
-export interface Adoptions {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
-  readonly tenants: readonly AdoptionResult[];
-  readonly interrupted: boolean;
-  readonly durationMs: number;
-}
+export type Adoptions = VerbResults<AdoptionResult>;
 
 interface Done {
   readonly isChanged: boolean;
@@ -75,7 +72,7 @@ export async function adoptTenants(
     assertHolds(registry, database.names, TRANSITIONS.adopt.to);
     await prepareState(database, await readState(database), observe);
     await run.begin([]);
-    const lanes = adoptions.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+    const lanes = await createLanes(database, options.concurrency, observe, adoptions.length);
     observe({ type: 'selected', total: adoptions.length, due: adoptions.length });
     const { outcomes } = await serve<{ readonly tenant: TenantNames }, Done>(
       context,
@@ -91,11 +88,7 @@ export async function adoptTenants(
     const places = new Map(adoptions.map(({ schema }, place) => [schema, place]));
     const placeOf = ({ schema }: AdoptionResult) => places.get(schema) ?? 0;
     const tenants = outcomes.map(toResult).toSorted((a, b) => placeOf(a) - placeOf(b));
-    return {
-      tenants,
-      interrupted: tenants.some(({ outcome }) => outcome === 'skipped'),
-      durationMs: elapsedMs(),
-    };
+    return verbResults(tenants, elapsedMs());
   });
 }
 
@@ -117,12 +110,7 @@ export async function planAdoption(
       error: toDatabaseError(thrown),
     }));
     const outcome = error !== undefined ? 'failed' : isDone ? 'already-adopted' : 'adopted';
-    planned.push({
-      ...tenant,
-      outcome,
-      durationMs: 0,
-      ...(error && { error: error.with({ tenant: clerkOrgId }) }),
-    });
+    planned.push(verbResult(tenant, outcome, { error }));
   }
   return planned;
 }
@@ -183,17 +171,10 @@ async function lookAt(
   return { isDone, error, hasRow: facts.row !== null };
 }
 
-function toResult({
-  task: { tenant },
-  durationMs,
-  ...outcome
-}: Outcome<{ readonly tenant: TenantNames }, Done>): AdoptionResult {
-  const { clerkOrgId, schema } = tenant;
-  const base = { clerkOrgId, schema, durationMs };
-  if (outcome.kind === 'failed')
-    return { ...base, outcome: 'failed', error: outcome.error.with({ tenant: clerkOrgId }) };
-  if (outcome.kind !== 'done') return { ...base, outcome: 'skipped' };
-  return { ...base, outcome: outcome.done.isChanged ? 'adopted' : 'already-adopted' };
+function toResult(outcome: Outcome<{ readonly tenant: TenantNames }, Done>): AdoptionResult {
+  return toVerbResult(outcome, {}, ({ isChanged }) => ({
+    outcome: isChanged ? ('adopted' as const) : ('already-adopted' as const),
+  }));
 }
 
 /** Pure. */

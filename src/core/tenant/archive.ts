@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { verbResult } from '../commands/verb-result.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
@@ -6,7 +7,7 @@ import { readTenants, selectTenants } from '../registry/registry.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
 import { onlyResult } from './common/only-result.ts';
-import { resultOf, type RemovalResult, type Removals, type RemovedTenant } from './removal/removal-result.ts';
+import { type RemovalResult, type Removals, type RemovedTenant } from './removal/removal-result.ts';
 import {
   planRemoval,
   removeInRun,
@@ -66,10 +67,10 @@ async function findToArchive(database: Database, names: readonly string[]): Prom
   for (const tenant of selectTenants(await readTenants(database), names)) {
     const { status, unfinished } = tenant;
     if (unfinished !== undefined && unfinished.verb !== 'archive')
-      results.push(resultOf(tenant, 'failed', { error: tenantUnfinished(unfinished) }));
+      results.push(verbResult(tenant, 'failed', { error: tenantUnfinished(unfinished) }));
     else if (from.some((word) => word === status)) tenants.push(tenant);
-    else if (status === to) results.push(resultOf(tenant, 'already-archived'));
-    else results.push(resultOf(tenant, 'failed', { error: tenantNotActive(tenant, status) }));
+    else if (status === to) results.push(verbResult(tenant, 'already-archived', {}));
+    else results.push(verbResult(tenant, 'failed', { error: tenantNotActive(tenant, status) }));
   }
   return { tenants, results };
 }

@@ -6,6 +6,7 @@ import { TenantctlError } from '../../errors.ts';
 import { prepareBackupFolder, partialFiles } from '../backup/backup-file.ts';
 import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions, type VerbOptions } from '../commands/in-verb-run.ts';
+import { verbResults } from '../commands/verb-result.ts';
 import { ESTIMATED_ROWS } from '../fleet/estimated-rows.ts';
 import { readSchemaSizes } from '../fleet/schema-sizes.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
@@ -13,7 +14,7 @@ import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { assertRegistry } from '../registry/registry-shape.ts';
 import type { Observer } from '../report/event.ts';
-import { createLanes, ONE_LANE, type Concurrency } from '../run/lanes.ts';
+import { createLanes, type Concurrency } from '../run/lanes.ts';
 import { lockTableOf } from '../target/history.ts';
 import { listed } from '../../wording.ts';
 import { backupEnding, backupTotals, type BackupResult, type Backups } from './backup/backup-result.ts';
@@ -89,17 +90,10 @@ async function inBackupRun(
     if (tasks.length > 0) {
       await prepareState(database, await readState(database), observe);
       await run.begin([]);
-      const lanes = tasks.length > 1 ? await createLanes(database, concurrency, observe) : ONE_LANE;
+      const lanes = await createLanes(database, concurrency, observe, tasks.length);
       results.push(...(await serveBackups(context, tasks, { target, lanes, observe, host: hostname() })));
     }
-    const totals = backupTotals(results);
-    return {
-      totals,
-      notBackedUp,
-      tenants: results,
-      interrupted: totals.skipped > 0,
-      durationMs: elapsedMs(),
-    };
+    return { totals: backupTotals(results), notBackedUp, ...verbResults(results, elapsedMs()) };
   });
 }
 

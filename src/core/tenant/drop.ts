@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { TenantctlError } from '../../errors.ts';
+import { verbResult } from '../commands/verb-result.ts';
 import { checkCall } from '../options/check-call.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { readTenants, tenantUnknown } from '../registry/registry.ts';
@@ -7,7 +8,7 @@ import { assertRegistry } from '../registry/registry-shape.ts';
 import { forgetTombstones, readTombstones, type Tombstone } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
 import { onlyResult } from './common/only-result.ts';
-import { resultOf, type RemovalResult, type Removals } from './removal/removal-result.ts';
+import { type RemovalResult, type Removals } from './removal/removal-result.ts';
 import {
   planRemoval,
   removeInRun,
@@ -79,7 +80,7 @@ async function findToDrop(database: Database, names: readonly string[]): Promise
   return {
     tenants: [...new Set(names.flatMap((name) => byName.get(name) ?? []))],
     results: [...new Set(buried.filter((each) => each !== undefined))].map((each) =>
-      resultOf(each, 'already-dropped', { backupFile: each.backupFile ?? undefined }),
+      verbResult(each, 'already-dropped', { backupFile: each.backupFile ?? undefined }),
     ),
   };
 }

@@ -4,7 +4,7 @@ import { recordLoaded } from '../run/run-context.ts';
 import { stillDue, type MigrationWork } from '../strategy/migration-work.ts';
 import { isAsPlanned } from '../strategy/peers.ts';
 import { serveInPhases } from '../strategy/serve-in-phases.ts';
-import { createLanes, ONE_LANE, type Lanes } from '../run/lanes.ts';
+import { createLanes, type Lanes } from '../run/lanes.ts';
 import { closingOf, createSchemaStatements, makeTenant, type Provisioning } from './provision/make-tenant.ts';
 import { planNew } from '../plan/repeatable.ts';
 import { seedSteps } from '../plan/plan-seeds.ts';
@@ -103,7 +103,7 @@ async function provisionInRun(
   await ensureVectorExtension(database, vectorExtension, observe, vector);
 
   await preparing;
-  const lanes = ids.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+  const lanes = await createLanes(database, options.concurrency, observe, ids.length);
   // No tenant is sent what the seeds of another one have sent.
   const compile = seeds.length > 0 ? false : options.compile;
   const chunk = { context, folder, registry, seeds, observe, run, lanes, compile };

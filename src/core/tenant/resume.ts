@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
 import { migrateInRun, type MigrateTenantsOptions } from '../commands/migrate-tenants.ts';
+import { verbResults } from '../commands/verb-result.ts';
 import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
@@ -19,7 +20,6 @@ import {
 } from './status/status-change-result.ts';
 import { triageByStatus } from './status/triage-by-status.ts';
 import { onlyResult } from './common/only-result.ts';
-import { isInterrupted } from './suspend.ts';
 
 /** As for migrating; the folder may be empty. */
 export type ResumeOptions = Omit<
@@ -81,7 +81,7 @@ async function resumeInRun(commandRun: CommandRun<MigrateTenantsOptions>): Promi
       results.push(...(await serveStatusChange(context, ready, work)));
     }
   }
-  return { tenants: results, interrupted: isInterrupted(results), durationMs: elapsedMs() };
+  return verbResults(results, elapsedMs());
 }
 
 /** Separates tenants that may become ACTIVE from those that stay SUSPENDED. Pure. */

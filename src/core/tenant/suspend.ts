@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { namesOf, type HooksOption } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions } from '../commands/in-verb-run.ts';
+import { verbResults } from '../commands/verb-result.ts';
 import { loadHooks } from '../files/load-hooks.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -8,7 +9,7 @@ import { checkOptions } from '../options/check-options.ts';
 import { findTenants } from '../registry/registry.ts';
 import { assertHolds, assertRegistry } from '../registry/registry-shape.ts';
 import { TRANSITIONS } from '../registry/transitions.ts';
-import { createLanes, ONE_LANE } from '../run/lanes.ts';
+import { createLanes } from '../run/lanes.ts';
 import { onlyResult } from './common/only-result.ts';
 import { serveStatusChange } from './status/serve-status-change.ts';
 import {
@@ -63,11 +64,11 @@ export async function suspendTenants(
     if (tasks.length > 0) {
       if (!unfinished) await prepare();
       await run.begin([]);
-      const lanes = tasks.length > 1 ? await createLanes(database, options.concurrency, observe) : ONE_LANE;
+      const lanes = await createLanes(database, options.concurrency, observe, tasks.length);
       const work = { change, registry, lanes, observe } as const;
       results.push(...(await serveStatusChange(context, tasks, work)));
     }
-    return { tenants: results, interrupted: isInterrupted(results), durationMs: elapsedMs() };
+    return verbResults(results, elapsedMs());
   });
 }
 
@@ -79,10 +80,6 @@ export async function suspendTenant(
 ): Promise<StatusChangeResult> {
   checkOptions({ organizationId }, 'organizationId');
   return onlyResult(await suspendTenants(database, [organizationId], options));
-}
-
-export function isInterrupted(results: readonly StatusChangeResult[]): boolean {
-  return results.some(({ outcome }) => outcome === 'skipped');
 }
 
 /**

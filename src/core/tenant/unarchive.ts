@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { shellWord } from '../../wording.ts';
 import { inRun, type CommandRun } from '../commands/in-run.ts';
+import type { VerbResults } from '../commands/verb-result.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { ensureVectorExtension } from '../install/vector-extension.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -27,14 +28,7 @@ export interface UnarchiveOptions extends RestoreProjectOptions {
   readonly file?: string | undefined;
 }
 
-export interface Unarchived {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
-  /** One for each organization. */
-  readonly tenants: readonly RestoreResult[];
-  /** The run was stopped before all organizations were served. */
-  readonly interrupted: boolean;
-}
+export type Unarchived = Omit<VerbResults<RestoreResult>, 'durationMs'>;
 
 /**
  * Brings ARCHIVED tenants back from the backup that `tenant archive` wrote, as `restoreTenant` does: under the same
@@ -95,7 +89,7 @@ async function unarchiveInRun(
     const { vectorExtension = 'auto', allowDrift = false, allowOutOfOrder } = options;
     await ensureVectorExtension(database, vectorExtension, observe);
     await run.begin(pending);
-    const lanes = await createLanes(database, options.concurrency, observe);
+    const lanes = await createLanes(database, options.concurrency, observe, orders.length);
     const forward = { allowOutOfOrder };
     const work = { context, ...project, allowDrift, observe, verb: 'unarchive', forward } as const;
     results.push(...(await serveRestores(work, orders, lanes)));

@@ -1,16 +1,12 @@
-import type { TenantctlError } from '../../../errors.ts';
+import type { VerbResult, VerbResults } from '../../commands/verb-result.ts';
 import type { TenantStatus } from '../../../names.ts';
-import type { RunEnding } from '../../ledger/run-ending.ts';
+import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
 
 /** The statuses of tenants that can be backed up: their migrations have ended, and their schemas are there. */
 export const BACKED_UP: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED'];
 
 /** How the backup of a tenant ended. */
-export interface BackupResult {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  /** `skipped`: the run was stopped before. */
-  readonly outcome: 'backed-up' | 'failed' | 'skipped';
+export interface BackupResult extends VerbResult<'backed-up'> {
   /** The absolute path; absent if it was written to a stream, or not at all. */
   readonly file?: string | undefined;
   readonly bytes: number;
@@ -19,8 +15,6 @@ export interface BackupResult {
   readonly sha256?: string | undefined;
   /** The time of the snapshot, ISO 8601. */
   readonly madeAt?: string | undefined;
-  readonly durationMs: number;
-  readonly error?: TenantctlError | undefined;
 }
 
 export interface BackupTotals {
@@ -32,17 +26,10 @@ export interface BackupTotals {
   readonly rows: number;
 }
 
-export interface Backups {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
+export interface Backups extends VerbResults<BackupResult> {
   readonly totals: BackupTotals;
   /** Tenants that were not asked for by name and were left out, by status. */
   readonly notBackedUp: Readonly<Record<string, number>>;
-  /** One for each tenant. */
-  readonly tenants: readonly BackupResult[];
-  /** The run was stopped before all tenants were served. */
-  readonly interrupted: boolean;
-  readonly durationMs: number;
 }
 
 /** Pure. */
@@ -61,10 +48,6 @@ export function backupTotals(tenants: readonly BackupResult[]): BackupTotals {
 }
 
 /** Pure. */
-export function backupEnding({ totals, interrupted }: Backups): RunEnding {
-  const { selected, backedUp: changed, failed, skipped } = totals;
-  return {
-    outcome: failed > 0 ? 'failed' : interrupted ? 'interrupted' : 'done',
-    totals: { selected, upToDate: 0, changed, failed, skipped },
-  };
+export function backupEnding({ tenants }: Backups): RunEnding {
+  return endingOfOutcomes(tenants, { changed: ['backed-up'], upToDate: [] });
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../../../db/database.ts';
+import { verbResult } from '../../commands/verb-result.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import { findTenants, readTenants, type FoundTenant } from '../../registry/registry.ts';
 import { BACKED_UP, type BackupResult } from './backup-result.ts';
@@ -22,7 +23,6 @@ export async function selectBackups(database: Database, names: readonly string[]
 }
 
 function refused(tenant: FoundTenant): BackupResult {
-  const { clerkOrgId, schema, status } = tenant;
-  const error = tenantNotActive(tenant, status);
-  return { clerkOrgId, schema, outcome: 'failed', bytes: 0, rows: 0, durationMs: 0, error };
+  const error = tenantNotActive(tenant, tenant.status);
+  return verbResult(tenant, 'failed', { bytes: 0, rows: 0, error });
 }

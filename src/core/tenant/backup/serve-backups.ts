@@ -7,6 +7,7 @@ import { backupUnwritable } from '../../backup/backup-errors.ts';
 import { backupFileName, writeBackupFile } from '../../backup/backup-file.ts';
 import { writeBackup, type BackupSummary } from '../../backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../../commands/try-under-lock.ts';
+import { toVerbResult } from '../../commands/verb-result.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import type { Tenant } from '../../registry/registry.ts';
@@ -62,13 +63,11 @@ export async function serveBackups(
   return outcomes.map(toResult);
 }
 
-function toResult({ task: { tenant }, durationMs, ...outcome }: Outcome<BackupTask, Done>): BackupResult {
-  const { clerkOrgId, schema } = tenant;
-  const about = { clerkOrgId, schema, bytes: 0, rows: 0, durationMs };
-  if (outcome.kind === 'done') return { ...about, outcome: 'backed-up', ...outcome.done };
-  if (outcome.kind === 'failed') return { ...about, outcome: 'failed', error: outcome.error };
-  return { ...about, outcome: 'skipped' };
+function toResult(outcome: Outcome<BackupTask, Done>): BackupResult {
+  return toVerbResult(outcome, NOTHING, (done) => ({ outcome: 'backed-up' as const, ...done }));
 }
+
+const NOTHING = { bytes: 0, rows: 0 };
 
 /** Reports how many bytes the run has written. @returns for each tenant, a function that is told its bytes so far */
 function countBytes(observe: Observer): (tenant: BackupTenant) => (bytes: number) => void {

@@ -1,5 +1,6 @@
 import type { TenantNames } from '../../../names.ts';
 import type { TenantctlError } from '../../../errors.ts';
+import { verbResult } from '../../commands/verb-result.ts';
 import type { Attention } from '../../fleet/attention.ts';
 import { seedSteps, type Seed } from '../../plan/plan-seeds.ts';
 import type { MigrationOutcome } from '../../strategy/migration-work.ts';
@@ -44,12 +45,11 @@ export function endingOf(results: readonly ProvisionResult[], wanted: number): R
 }
 
 export function resultOf(
-  { clerkOrgId, schema }: TenantNames,
+  tenant: TenantNames,
   outcome: ProvisionResult['outcome'],
-  { error, ...more }: Partial<ProvisionResult> = {},
+  more: Partial<ProvisionResult> = {},
 ): ProvisionResult {
-  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
-  return { clerkOrgId, schema, outcome, applied: [], durationMs: 0, ...more, ...failure };
+  return verbResult(tenant, outcome, { applied: [], ...more });
 }
 
 /** Undefined for an organization that was not started. @param seeds those of the run */

@@ -1,5 +1,4 @@
-import type { TenantNames } from '../../../names.ts';
-import type { TenantctlError } from '../../../errors.ts';
+import type { VerbResult, VerbResults } from '../../commands/verb-result.ts';
 import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
 import type { RegisteredTenant } from '../../registry/registry.ts';
 
@@ -13,39 +12,18 @@ export type RemovedTenant = Pick<
 >;
 
 /** How the drop or the archiving of a tenant ended. */
-export interface RemovalResult {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  /** `already-dropped` and `already-archived`: nothing was changed. `skipped`: the run was stopped before. */
-  readonly outcome: 'dropped' | 'already-dropped' | 'archived' | 'already-archived' | 'failed' | 'skipped';
+export interface RemovalResult extends VerbResult<
+  'dropped' | 'already-dropped' | 'archived' | 'already-archived'
+> {
   /** The absolute path of the backup that was made first; absent without one. */
   readonly backupFile?: string | undefined;
-  readonly durationMs: number;
-  readonly error?: TenantctlError | undefined;
 }
 
-export interface Removals {
-  /** The run's number in the ledger; absent if it could not be recorded. */
-  readonly run?: number;
-  /** One for each organization. */
-  readonly tenants: readonly RemovalResult[];
-  /** The run was stopped before all organizations were served. */
-  readonly interrupted: boolean;
-  readonly durationMs: number;
-}
+export type Removals = VerbResults<RemovalResult>;
 
 /** What the result is called, by the verb. */
 export const REMOVED = { drop: 'dropped', archive: 'archived' } as const;
 export const REMOVED_BEFORE = { drop: 'already-dropped', archive: 'already-archived' } as const;
-
-export function resultOf(
-  { clerkOrgId, schema }: TenantNames,
-  outcome: RemovalResult['outcome'],
-  { error, ...more }: Partial<RemovalResult> = {},
-): RemovalResult {
-  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
-  return { clerkOrgId, schema, outcome, durationMs: 0, ...more, ...failure };
-}
 
 /** Pure. */
 export function endingOf({ tenants }: Removals): RunEnding {

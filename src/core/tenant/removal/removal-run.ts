@@ -2,6 +2,7 @@ import type { Database } from '../../../db/database.ts';
 import { confirmed, type Confirm } from '../../commands/confirmed.ts';
 import { namesOf } from '../../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions } from '../../commands/in-verb-run.ts';
+import { verbResults } from '../../commands/verb-result.ts';
 import { prepareState, readState } from '../../install/state-schema.ts';
 import { assertHolds, assertRegistry } from '../../registry/registry-shape.ts';
 import { TRANSITIONS } from '../../registry/transitions.ts';
@@ -77,8 +78,7 @@ export function removeInRun(
       const how = { concurrency: options.concurrency, observe };
       results.push(...(await serveRemovals(context, { verb, registry, save }, tenants, how)));
     }
-    const interrupted = results.some(({ outcome }) => outcome === 'skipped');
-    return { tenants: results, interrupted, durationMs: elapsedMs() };
+    return verbResults(results, elapsedMs());
   });
 }
 

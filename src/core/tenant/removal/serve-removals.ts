@@ -1,6 +1,7 @@
+import { toVerbResult } from '../../commands/verb-result.ts';
 import { recordFailures } from '../../ledger/failures.ts';
 import type { Observer } from '../../report/event.ts';
-import { createLanes, ONE_LANE, type Concurrency } from '../../run/lanes.ts';
+import { createLanes, type Concurrency } from '../../run/lanes.ts';
 import type { RunContext } from '../../run/run-context.ts';
 import { serve } from '../../serve/serve.ts';
 import type { Outcome } from '../../serve/work.ts';
@@ -9,13 +10,7 @@ import { giveBack } from './give-back.ts';
 import { removeTenant } from './remove-tenant.ts';
 import type { Removal, Removed } from './removal-step.ts';
 import { dropLeftReplacements } from '../common/schemas-beside.ts';
-import {
-  REMOVED,
-  REMOVED_BEFORE,
-  resultOf,
-  type RemovalResult,
-  type RemovedTenant,
-} from './removal-result.ts';
+import { REMOVED, REMOVED_BEFORE, type RemovalResult, type RemovedTenant } from './removal-result.ts';
 
 interface RemovalTask {
   readonly tenant: RemovedTenant;
@@ -35,23 +30,17 @@ export async function serveRemovals(
 ): Promise<RemovalResult[]> {
   const { database, run } = context;
   const { verb } = removal;
-  const toResult = ({
-    task: { tenant },
-    durationMs,
-    ...outcome
-  }: Outcome<RemovalTask, Removed>): RemovalResult => {
-    if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { durationMs, error: outcome.error });
-    if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', { durationMs });
-    const { isOver = false, backupFile } = outcome.done;
-    const made = backupFile !== undefined && { backupFile };
-    return resultOf(tenant, isOver ? REMOVED_BEFORE[verb] : REMOVED[verb], { durationMs, ...made });
-  };
+  const toResult = (outcome: Outcome<RemovalTask, Removed>): RemovalResult =>
+    toVerbResult(outcome, {}, ({ isOver = false, backupFile }) => ({
+      outcome: isOver ? REMOVED_BEFORE[verb] : REMOVED[verb],
+      ...(backupFile !== undefined && { backupFile }),
+    }));
   await dropLeftReplacements({ context, observe }, tenants);
   const { outcomes } = await serve<RemovalTask, Removed>(
     context,
     tenants.map((tenant) => ({ tenant })),
     {
-      lanes: tenants.length > 1 ? await createLanes(database, concurrency, observe) : ONE_LANE,
+      lanes: await createLanes(database, concurrency, observe, tenants.length),
       observe,
       attempt: ({ tenant }) => removeTenant(context, removal, tenant),
       onEnd: observeEnd(observe, REMOVED[verb], toResult),

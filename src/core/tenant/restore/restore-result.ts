@@ -1,15 +1,13 @@
 import type { TenantctlError } from '../../../errors.ts';
+import type { TenantNames } from '../../../names.ts';
+import { toVerbResult, verbResult, type VerbResult } from '../../commands/verb-result.ts';
 import { endingOfOutcomes, type RunEnding } from '../../ledger/run-ending.ts';
 import type { ShapeDifference } from '../../shape/compare-shapes.ts';
 import type { Outcome } from '../../serve/work.ts';
 import type { Restored, RestoreTask } from './attempt-restore.ts';
 
 /** How the restoration of a tenant ended. */
-export interface RestoreResult {
-  readonly clerkOrgId: string;
-  readonly schema: string;
-  /** `skipped`: the run was stopped before. */
-  readonly outcome: 'restored' | 'unarchived' | 'already-active' | 'failed' | 'skipped';
+export interface RestoreResult extends VerbResult<'restored' | 'unarchived' | 'already-active'> {
   /** The time of the backup, ISO 8601; absent if no backup was opened. */
   readonly madeAt?: string | undefined;
   readonly tables: number;
@@ -20,43 +18,33 @@ export interface RestoreResult {
   readonly differences?: readonly Pick<ShapeDifference, 'kind' | 'name' | 'difference'>[] | undefined;
   /** What of the backup has no place in the schema, and was left out; absent if nothing. */
   readonly left?: readonly string[] | undefined;
-  readonly durationMs: number;
-  readonly error?: TenantctlError | undefined;
 }
+
+const NOTHING = { tables: 0, rows: 0, applied: [] };
 
 /** Of a tenant that nothing was done to. */
 export function resultOfUntouched(
-  { clerkOrgId, schema }: RestoreTask['tenant'],
+  tenant: TenantNames,
   outcome: 'already-active' | 'failed',
   error?: TenantctlError,
 ): RestoreResult {
-  const failure = error !== undefined && { error: error.with({ tenant: clerkOrgId }) };
-  return { clerkOrgId, schema, outcome, tables: 0, rows: 0, applied: [], durationMs: 0, ...failure };
+  return verbResult(tenant, outcome, { ...NOTHING, error });
 }
 
 /** Pure. */
 export function toRestoreResult(
-  { task, durationMs, ...outcome }: Outcome<RestoreTask, Restored>,
+  outcome: Outcome<RestoreTask, Restored>,
   done: 'restored' | 'unarchived',
 ): RestoreResult {
-  const { clerkOrgId, schema } = task.tenant;
-  const { madeAt } = task.source.manifest;
-  const about = { clerkOrgId, schema, madeAt, tables: 0, rows: 0, applied: [], durationMs };
-  if (outcome.kind === 'failed')
-    return { ...about, outcome: 'failed', error: outcome.error.with({ tenant: clerkOrgId }) };
-  if (outcome.kind !== 'done') return { ...about, outcome: 'skipped' };
-  const { tables, rows, applied, differences, left } = outcome.done;
-  return {
-    ...about,
+  const { madeAt } = outcome.task.source.manifest;
+  return toVerbResult(outcome, { madeAt, ...NOTHING }, ({ differences, left, ...restored }) => ({
     outcome: done,
-    tables,
-    rows,
-    applied,
+    ...restored,
     ...(differences.length > 0 && {
       differences: differences.map(({ kind, name, difference }) => ({ kind, name, difference })),
     }),
     ...(left.length > 0 && { left }),
-  };
+  }));
 }
 
 /** Pure. */

@@ -7,6 +7,7 @@ import { hooksFor, type Hooks } from '../../apply/hooks.ts';
 import { TenantctlError } from '../../../errors.ts';
 import type { Migration } from '../../files/load.ts';
 import { tryUnderLock } from '../../commands/try-under-lock.ts';
+import { toVerbResult } from '../../commands/verb-result.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { tenantNotActive } from '../../registry/not-active.ts';
 import { refusedStatus } from '../../registry/registration-errors.ts';
@@ -20,13 +21,7 @@ import { serve } from '../../serve/serve.ts';
 import type { Attempt, Earlier, Outcome } from '../../serve/work.ts';
 import { tenantTarget, type Target } from '../../target/target.ts';
 import { observeEnd } from '../../serve/observe-end.ts';
-import {
-  CHANGED,
-  resultOf,
-  UNCHANGED,
-  type StatusChangeResult,
-  type StatusTenant,
-} from './status-change-result.ts';
+import { CHANGED, UNCHANGED, type StatusChangeResult, type StatusTenant } from './status-change-result.ts';
 
 export interface StatusWork {
   readonly change: StatusChange;
@@ -54,11 +49,11 @@ export async function serveStatusChange(
 ): Promise<StatusChangeResult[]> {
   const { change, lanes, observe, applied } = work;
   const { to } = TRANSITIONS[change];
-  const toResult = ({ task: { tenant }, durationMs, ...outcome }: Outcome<StatusTask, Done>) => {
-    const more = { durationMs, applied: applied?.get(tenant.clerkOrgId) ?? [] };
-    if (outcome.kind === 'failed') return resultOf(tenant, 'failed', { ...more, error: outcome.error });
-    if (outcome.kind !== 'done') return resultOf(tenant, 'skipped', more);
-    return resultOf(tenant, outcome.done.isChanged ? CHANGED[to] : UNCHANGED[to], more);
+  const toResult = (outcome: Outcome<StatusTask, Done>) => {
+    const more = { applied: applied?.get(outcome.task.tenant.clerkOrgId) ?? [] };
+    return toVerbResult(outcome, more, ({ isChanged }) => ({
+      outcome: isChanged ? CHANGED[to] : UNCHANGED[to],
+    }));
   };
   const { outcomes } = await serve<StatusTask, Done>(
     context,
