@@ -37,6 +37,14 @@ test('tenant adopt shows schemas without a row, asks, and registers those of a m
   expect(adopted.stdout).toContain('✔ org_acme is ACTIVE in acme');
   expect(adopted.stdout).toContain('Without recorded migrations: org_acme.');
 
+  await query('CREATE SCHEMA "a=b"');
+  const missing = await run('nowhere=org_x', 'a=b=org=2');
+  expect(missing.stderr).toContain('This registers 1 schema as ACTIVE tenants: a=b (org=2).');
+  const nothing = await run('nowhere=org_x');
+  expect(nothing).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('There is no schema nowhere.'),
+  });
   const named = await run('globex=org=1', '--yes', '--json');
   expect(named.json()).toMatchObject({
     ok: true,

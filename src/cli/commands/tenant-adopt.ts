@@ -81,7 +81,7 @@ async function showCandidates({ output }: Context, candidates: AdoptionCandidate
 /** Undefined if there is no map. @throws TenantctlError FILE_UNUSABLE */
 async function readMap(context: Context, { map }: AdoptFlags): Promise<Named | undefined> {
   if (map === undefined) return undefined;
-  const text = await readInput(map);
+  const text = await readInput(context, map);
   await context.readEnvironment();
   const { parseAdoptions } = await import('../run/core.ts');
   const { adoptions, bad } = parseAdoptions(text);

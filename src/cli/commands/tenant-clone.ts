@@ -46,8 +46,8 @@ async function cloneTenant(
   const { schemaOnly, maskRest, allowDrift, maskKeyFile } = flags;
   if (flags.mask === undefined && (maskRest !== undefined || maskKeyFile !== undefined))
     throw new TenantctlError('USAGE', '--mask-rest and --mask-key-file belong to --mask <file>.');
-  const mask = flags.mask === undefined ? undefined : await readMask(flags.mask);
-  const key = maskKeyFile === undefined ? undefined : (await readInput(maskKeyFile)).trim();
+  const mask = flags.mask === undefined ? undefined : await readMask(context, flags.mask);
+  const key = maskKeyFile === undefined ? undefined : (await readInput(context, maskKeyFile)).trim();
   return context.withDatabase(undefined, async (database, settings, observe, core) => {
     const options = {
       ...runOptions(context, settings, flags),
@@ -75,8 +75,8 @@ async function cloneTenant(
 }
 
 /** Core checks what is in it. */
-async function readMask(path: string): Promise<Mask> {
-  const text = await readInput(path);
+async function readMask(context: Context, path: string): Promise<Mask> {
+  const text = await readInput(context, path);
   try {
     return JSON.parse(text) as Mask;
   } catch (cause) {

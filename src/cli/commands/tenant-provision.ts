@@ -100,7 +100,7 @@ async function readList(
       hint: 'Name organization ids, or a file of them: tenantctl tenant provision --from organizations.csv',
     });
   }
-  const text = await readInput(from);
+  const text = await readInput(context, from);
   await context.readEnvironment();
   const { parseOrganizations } = await import('../run/core.ts');
   const list = parseOrganizations(text);

@@ -114,6 +114,8 @@ interface Wanted {
 }
 
 function restore(context: Context, core: Core, database: Database, { name, from, options }: Wanted) {
+  // Nobody can finish a tenant whose backup does not come.
+  if (name === '-') context.interruption.abortOnFirst();
   if (from === undefined) return core.restoreTenant(database, name === '-' ? process.stdin : name, options);
   return context.withOtherDatabase(from, (source) => core.restoreTenantFrom(database, source, name, options));
 }

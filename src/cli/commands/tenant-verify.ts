@@ -5,6 +5,7 @@ import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context, Core } from '../run/context.ts';
+import type { Interruption } from '../run/signals.ts';
 
 interface VerifyFlags {
   readonly tenant?: string;
@@ -51,7 +52,7 @@ async function verifyAll(
   const verified: Verified[] = [];
   for (const file of files) {
     if (interruption.signal.aborted) break;
-    verified.push(await verifyOne(core, file, live));
+    verified.push(await verifyOne(core, interruption, file, live));
   }
   const interrupted = verified.length < files.length;
   return {
@@ -67,11 +68,14 @@ async function verifyAll(
 
 async function verifyOne(
   core: Core,
+  interruption: Interruption,
   file: string,
   live: { readonly database: Database; readonly tenant: string } | undefined,
 ): Promise<Verified> {
   try {
-    const backup = await core.verifyBackup(file === '-' ? process.stdin : file);
+    const backup = await (file === '-'
+      ? interruption.waitFor(core.verifyBackup(process.stdin))
+      : core.verifyBackup(file));
     const comparison = live && (await core.compareWithBackup(live.database, live.tenant, backup.manifest));
     const document = backupFileDocument(file, backup, comparison);
     if (comparison === undefined || core.isAlike(comparison)) return { document };
@@ -81,6 +85,7 @@ async function verifyOne(
     return { document: { ...document, ok: false, error: error.toJSON() }, error };
   } catch (thrown) {
     const error = toTenantctlError(thrown);
+    if (error.code === 'INTERRUPTED') throw error;
     return { document: { file, ok: false, error: error.toJSON() }, error };
   }
 }

@@ -120,7 +120,7 @@ export function createContext(options: GlobalOptions, output: Output, interrupti
     },
     async confirm(question, word) {
       const { askToConfirm } = await import('../terminal/confirm.ts');
-      await askToConfirm(question, options.yes === true, output, word);
+      await interruption.waitFor(askToConfirm(question, options.yes === true, output, word));
     },
   };
 }

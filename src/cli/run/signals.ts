@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { TenantctlError } from '../../errors.ts';
 
 export interface Interruption {
   /** Aborted by the first SIGINT or SIGTERM: no new work starts. */
@@ -9,6 +10,11 @@ export interface Interruption {
   cancelOnFirst(): void;
   /** Makes the first signal only abort `signal`, without a message: nothing is at work. */
   abortOnFirst(): void;
+  /**
+   * Awaits what a person or another program types, while nothing is at work: the first signal ends that at once.
+   * @throws TenantctlError INTERRUPTED
+   */
+  waitFor<T>(input: Promise<T>): Promise<T>;
   /** From now on, the work is programs: the first signal is delivered to them, the second as SIGKILL. */
   passOn(deliver: (signal: NodeJS.Signals) => void): void;
   isCancelled(): boolean;
@@ -25,6 +31,7 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
   let isEager = false;
   let isQuiet = false;
   let deliver: ((signal: NodeJS.Signals) => void) | undefined;
+  let waiting = 0;
   const cancels = new Set<() => void>();
   const onSignal = (name: 'SIGINT' | 'SIGTERM' | 'SIGHUP') => {
     if (deliver !== undefined) {
@@ -41,7 +48,7 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
     if (code === undefined) {
       code = 128 + constants.signals[name];
       controller.abort();
-      if (isQuiet) return;
+      if (isQuiet || waiting > 0) return;
       if (!isEager) {
         announce('Stopping: no new tenants are started, running ones finish. A second Ctrl-C cancels them.');
         return;
@@ -66,6 +73,14 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
     },
     cancelOnFirst: () => (isEager = true),
     abortOnFirst: () => (isQuiet = true),
+    async waitFor(input) {
+      waiting += 1;
+      try {
+        return await unlessStopped(controller.signal, input);
+      } finally {
+        waiting -= 1;
+      }
+    },
     isCancelled: () => isCancelled,
     exitCode: () => code,
     stop() {
@@ -74,4 +89,21 @@ export function listenForSignals(announce: (message: string) => void): Interrupt
       process.off('SIGHUP', onSignal);
     },
   };
+}
+
+/** What the input becomes. @throws TenantctlError INTERRUPTED if the signal is first: nobody reads on then */
+async function unlessStopped<T>(signal: AbortSignal, input: Promise<T>): Promise<T> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(new TenantctlError('INTERRUPTED', 'Stopped before anything was changed.'));
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([input, stopped]);
+  } catch (error) {
+    // Whoever has the other end of it may never write again.
+    if (signal.aborted) process.stdin.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -50,7 +50,9 @@ export function restoreTenant(
 ): Promise<RunResult> {
   const name = typeof backup === 'string' ? shellWord(backup) : '-';
   return restore(database, options, `tenantctl tenant restore ${name}`, () =>
-    typeof backup === 'string' ? openPath(backup) : openStream(backup),
+    typeof backup === 'string'
+      ? openPath(backup, options.signal)
+      : openStream(backup, { signal: options.signal }),
   );
 }
 

@@ -91,7 +91,9 @@ test('schemas without a row are found, and become ACTIVE tenants with what is re
 test('what cannot be adopted is refused with its reason; the others are adopted', async () => {
   const fleet = await createFleet(['org_a']);
   const { database, query } = fleet;
-  await query('CREATE SCHEMA one; CREATE SCHEMA two; CREATE SCHEMA busy');
+  await query(
+    'CREATE SCHEMA one; CREATE SCHEMA two; CREATE SCHEMA busy; CREATE SCHEMA of_words; CREATE EXTENSION citext SCHEMA of_words',
+  );
   const held = await holdLock(fleet.testDatabase, 'tenant:busy');
   const wanted = [
     { schema: 'one', clerkOrgId: 'org_1' },
@@ -100,11 +102,13 @@ test('what cannot be adopted is refused with its reason; the others are adopted'
     { schema: A, clerkOrgId: 'org_4' },
     { schema: 'two', clerkOrgId: 'org_a' },
     { schema: 'busy', clerkOrgId: 'org_5' },
+    { schema: 'of_words', clerkOrgId: 'org_6' },
     { schema: 'tenantctl', clerkOrgId: ' ' },
   ];
   const refused = {
     nowhere: 'SCHEMA_MISSING',
     public: 'SCHEMA_NAME_TAKEN',
+    of_words: 'SCHEMA_NAME_TAKEN',
     [A]: 'SCHEMA_NAME_TAKEN',
     two: 'TENANT_EXISTS',
     tenantctl: 'ORGANIZATION_ID_INVALID',
@@ -134,7 +138,7 @@ test('a registry of other names takes the row; one that takes none says what to 
     { schema: 'globex', clerkOrgId: 'no uuid' },
   ];
   const { tenants } = await adoptTenants(database, wanted);
-  expect(outcomes({ tenants })).toEqual({ acme: 'TENANT_UNKNOWN', globex: 'DATABASE_ERROR' });
+  expect(outcomes({ tenants })).toEqual({ acme: 'TENANT_UNKNOWN', globex: 'ORGANIZATION_ID_INVALID' });
   expect(tenants[0]?.error?.hint).toContain(`slug = '${acme}' and db NULL`);
   await fleet.query(`INSERT INTO customers (slug, plan) VALUES ('${acme}', 'free')`);
   expect(outcomes(await adoptTenants(database, wanted.slice(0, 1)))).toEqual({ acme: 'adopted' });

@@ -39,3 +39,16 @@ test('two lines for one schema or one organization are both bad, as are lines wi
   ]);
   expect(() => parseAdoptions('schema\nacme\n')).toThrow('clerk_org_id is missing');
 });
+
+test('a key that one object repeats is ambiguous, and not the last one', () => {
+  const text =
+    '{\n "one": "org_1",\n "acme": "org_a", "one": "org_2",\n "three": {"one": "x"}, "fo\\"ur": ["{", 4]}';
+  const { adoptions, bad } = parseAdoptions(text);
+  expect(adoptions).toEqual([{ ...ACME, line: 3 }]);
+  expect(bad.map(({ line, schema, error }) => [line, schema, error.code])).toEqual([
+    [2, 'one', 'LINE_INVALID'],
+    [3, 'one', 'LINE_INVALID'],
+    [4, 'three', 'ORGANIZATION_ID_INVALID'],
+    [4, 'fo"ur', 'ORGANIZATION_ID_INVALID'],
+  ]);
+});

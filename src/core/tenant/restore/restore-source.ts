@@ -34,12 +34,12 @@ export interface RestoreSource {
  * read once like a stream.
  * @throws TenantctlError as verifyBackup
  */
-export async function openPath(path: string): Promise<RestoreSource> {
+export async function openPath(path: string, signal?: AbortSignal): Promise<RestoreSource> {
   const isPipe = await stat(path).then(
     (found) => found.isFIFO(),
     () => false,
   );
-  return isPipe ? openStream(createReadStream(path), path) : openFile(path);
+  return isPipe ? openStream(createReadStream(path), { what: path, signal }) : openFile(path);
 }
 
 /** A file, which is verified to its end before anything of it is used. @throws TenantctlError as verifyBackup */
@@ -55,16 +55,39 @@ export async function openFile(path: string): Promise<RestoreSource> {
   };
 }
 
-/** A stream, whose end is verified before what was read of it is committed. @throws TenantctlError as readBackup */
-export async function openStream(stream: Readable, what = 'the backup'): Promise<RestoreSource> {
+interface Input {
+  /** Names it in messages. */
+  readonly what?: string;
+  /** Ends the reading: whoever writes the stream may never go on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A stream, whose end is verified before what was read of it is committed. @throws TenantctlError as readBackup; INTERRUPTED */
+export async function openStream(
+  stream: Readable,
+  { what = 'the backup', signal }: Input = {},
+): Promise<RestoreSource> {
+  const stop = () => void stream.destroy(stopped(what));
+  if (signal?.aborted === true) stop();
+  signal?.addEventListener('abort', stop, { once: true });
   const reading = await readBackup(stream);
   return {
     what,
     manifest: reading.manifest,
     open: () => Promise.resolve(reading),
     mayReopen: false,
-    close: () => Promise.resolve(reading.close()),
+    close: () => {
+      signal?.removeEventListener('abort', stop);
+      return Promise.resolve(reading.close());
+    },
   };
+}
+
+function stopped(what: string): TenantctlError {
+  return new TenantctlError(
+    'INTERRUPTED',
+    `The run was stopped while ${what} was read. Nothing of it was kept.`,
+  );
 }
 
 /**
@@ -86,7 +109,7 @@ export async function openTenant(database: Database, name: string): Promise<Rest
     await writing;
   };
   try {
-    const source = await openStream(pipe, `"${tenant.clerkOrgId}" of the other database`);
+    const source = await openStream(pipe, { what: `"${tenant.clerkOrgId}" of the other database` });
     return { ...source, close };
   } catch (error) {
     await close();
