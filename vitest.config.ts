@@ -33,6 +33,14 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'citus',
+          include: ['test/citus/**/*.test.ts'],
+          setupFiles: ['test/support/needs-citus.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           setupFiles: ['test/support/needs-chromium.ts'],

@@ -1,3 +1,5 @@
+import { STAYING_HERE } from './citus.ts';
+
 /** What is known about a server and the route to it. */
 export interface ServerFacts {
   /** As in server_version_num. */
@@ -12,6 +14,8 @@ export interface ServerFacts {
   readonly behindPooler: boolean;
   /** All connections share one session (PGlite) over a socket that is not the server's own. */
   readonly sharedSession: boolean;
+  /** New schemas are put on one node of a Citus cluster each (citus.enable_schema_based_sharding). */
+  readonly spreadsSchemas: boolean;
 }
 
 /** What a server, and the route to it, can do. Decided here; all other code asks by name. */
@@ -34,11 +38,21 @@ export interface Capabilities {
   readonly hasTransactionTimeout: boolean;
   /** A membership has the options INHERIT and SET: PostgreSQL 16 (https://www.postgresql.org/docs/16/sql-grant.html). */
   readonly hasMembershipOptions: boolean;
+  /** A schema and its tables can be created in one transaction. */
+  readonly createsSchemasWithTables: boolean;
+  /** A string of several statements may contain any, but for those that need a string of their own on every server. */
+  readonly acceptsAnyInStrings: boolean;
+  /** Statements within which a transaction creates what is to stay on this server; none if everything does. */
+  readonly stayingHere: { readonly begin: readonly string[]; readonly end: readonly string[] };
+  /** Other nodes work for a transaction. They know its lock_timeout only if it is sent to them. */
+  readonly hasNodes: boolean;
 }
+
+const NOTHING = { begin: [], end: [] };
 
 /** Derives the capabilities. Pure. @param isLargeEnough the pool has a second connection besides a lock's */
 export function capabilitiesOf(
-  { serverVersion, behindPooler, sharedSession }: ServerFacts,
+  { serverVersion, behindPooler, sharedSession, spreadsSchemas }: ServerFacts,
   hasDirectUrl: boolean,
   isLargeEnough: boolean,
 ): Capabilities {
@@ -53,5 +67,9 @@ export function capabilitiesOf(
     mayQueueStatements: behindPooler,
     hasTransactionTimeout: serverVersion >= 170_000,
     hasMembershipOptions: serverVersion >= 160_000,
+    createsSchemasWithTables: !spreadsSchemas,
+    acceptsAnyInStrings: !spreadsSchemas,
+    stayingHere: spreadsSchemas ? STAYING_HERE : NOTHING,
+    hasNodes: spreadsSchemas,
   };
 }

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../error-code.ts';
 import { messageOf, TenantctlError, toTenantctlError, type ErrorDetails } from '../errors.ts';
 import { isError } from '../is-error.ts';
 import { isProtocolViolation } from '../transient.ts';
+import { NODE_AWAY } from './citus.ts';
 import { identifier } from './sql.ts';
 import { serverHint } from './server-hint.ts';
 import type { Address } from './database.ts';
@@ -190,7 +191,7 @@ export function connectionLost(error: Error): TenantctlError {
 /** Whether an error of a statement, or one made of it, means that the connection was lost. */
 export function isLoss(error: unknown): boolean {
   const hasEnded = (sqlstate: string, message: string) =>
-    ENDED_STATES.test(sqlstate) && !isProtocolViolation(sqlstate, message);
+    ENDED_STATES.test(sqlstate) && !isProtocolViolation(sqlstate, message) && !NODE_AWAY.test(message);
   if (error instanceof TenantctlError)
     return (
       error.code === 'DATABASE_ERROR' &&

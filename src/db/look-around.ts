@@ -4,6 +4,7 @@ import { TenantctlError } from '../errors.ts';
 import { toDatabaseError } from './database-error.ts';
 import { passwordOf, processIdOf } from './pg-internals.ts';
 import type { ServerFacts } from './capabilities.ts';
+import { SPREADS_SCHEMAS } from './citus.ts';
 import type { Database, ServerSettings } from './database.ts';
 
 /** Identifies the server and database behind a connection. */
@@ -27,7 +28,7 @@ const PLACE = `(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigin
 
 const LOOK = `SELECT current_setting('server_version_num')::int AS "serverVersion",
   current_setting('server_version') AS "serverVersionText", version() AS build, pg_backend_pid() AS pid,
-  pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS "readOnly", ${PLACE}`;
+  pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS "readOnly", ${SPREADS_SCHEMAS} AS "spreadsSchemas", ${PLACE}`;
 
 /**
  * Examines the first connection's server.

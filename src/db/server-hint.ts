@@ -1,3 +1,4 @@
+import { NODE_AWAY } from './citus.ts';
 import { identifier } from './sql.ts';
 
 type Hint = string | ((message: string) => string | undefined);
@@ -7,6 +8,10 @@ type Hint = string | ((message: string) => string | undefined);
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html).
  */
 const HINTS: Readonly<Record<string, Hint>> = {
+  '08006': (message) =>
+    NODE_AWAY.test(message)
+      ? 'A node of the Citus cluster is away. Its tenants cannot be used, and until it is back no table of any tenant can be created or altered. Run the command again then.'
+      : undefined,
   '08P01': (message) =>
     message.startsWith('bind message')
       ? 'PostgreSQL takes at most 65,535 values in one statement: send fewer rows at once, such as with knex.batchInsert(table, rows, 1000).'
@@ -22,6 +27,10 @@ const HINTS: Readonly<Record<string, Hint>> = {
     missingExtension(message) ??
     missingMembership(message) ??
     `${missingRight(message)} tenantctl doctor names every right that tenantctl needs and lacks, with the SQL that gives it.`,
+  '42601': (message) =>
+    message === 'cannot insert multiple commands into a prepared statement'
+      ? 'The nodes of a Citus cluster take statements such as CREATE INDEX one at a time: give each a call of knex.raw() of its own, or write them in an .sql migration.'
+      : undefined,
   '42704': (message) =>
     /type "(\w+\.)?(vector|halfvec|sparsevec)"/.test(message)
       ? 'Make pgvector available in public, once, as a role that may: CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public; (where it is in another schema: ALTER EXTENSION vector SET SCHEMA public; where the server lacks it: https://github.com/pgvector/pgvector#installation)'
@@ -41,6 +50,8 @@ const HINTS: Readonly<Record<string, Hint>> = {
         ? 'COPY ... FROM STDIN has no input here: write the rows with INSERT, or open psql.'
         : 'Raise STATEMENT_TIMEOUT_MS (--statement-timeout <ms>; 0 is no limit): for migrations it overrides the statement_timeout of role and database, but not one that the migration sets. For other statements raise that of the role: ALTER ROLE <role> SET statement_timeout = ...;',
   '58P01': missingFiles,
+  TCT05:
+    'Citus puts a table on the node of its schema only if the client itself creates it: write CREATE TABLE as a statement of the migration, not in a DO block or a function. If it was made earlier, by hand: drop it, or create it anew.',
   '57P01': 'The server was shut down, or somebody ended the connection. Run the command again.',
   '57P02': 'The server crashed and is recovering. Run the command again.',
   '57P03': 'The server is starting or shutting down. Run the command again.',

@@ -1,5 +1,6 @@
 import { DatabaseError, type PoolClient, type QueryResult } from 'pg';
 import { TenantctlError } from '../errors.ts';
+import { setOnNodes } from './citus.ts';
 import { connectionLost, toDatabaseError } from './database-error.ts';
 import { identifier, literal, readable } from './sql.ts';
 import { type Database, APPLICATION_NAME } from './database.ts';
@@ -140,7 +141,7 @@ export async function withTransaction<T>(
         const { snapshotAfter: first, isWritten = false } = settings;
         const snapshot = isWritten ? BEGIN_SNAPSHOT : `${BEGIN_SNAPSHOT} READ ONLY`;
         const prelude = first === undefined ? [BEGIN] : [BEGIN, ...first, 'COMMIT', snapshot];
-        prelude.push(selectWithSettings(database, settings, 'true'));
+        prelude.push(selectWithSettings(database, settings, 'true'), ...limitNodes(database, settings));
         const sent = await client.query([...prelude, ...openingStatements].join(';\n'));
         // pg answers a string of several statements with an array.
         const results = sent as unknown as QueryResult[];
@@ -201,6 +202,14 @@ export function ownSettings(
     ...(lockTimeoutMs !== undefined && { lock_timeout: lockTimeoutMs }),
     ...(statementTimeoutMs !== undefined && { statement_timeout: statementTimeoutMs }),
   };
+}
+
+/** Statements after which the lock timeout holds on the nodes of a cluster, too. */
+export function limitNodes(
+  { hasNodes }: Pick<Database, 'hasNodes'>,
+  { lockTimeoutMs }: Pick<TransactionSettings, 'lockTimeoutMs'>,
+): string[] {
+  return hasNodes && lockTimeoutMs !== undefined ? [setOnNodes('lock_timeout', lockTimeoutMs)] : [];
 }
 
 type SettingsDatabase = Pick<Database, 'deadClientSettings' | 'behindPooler'>;

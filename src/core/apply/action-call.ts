@@ -34,4 +34,6 @@ export interface ActionCall extends ActionOptions {
   readonly onStatement: (statement: SentStatement) => void;
   /** Cuts a text that may control the transaction and cannot be read: see CutUnreadable. */
   readonly cut: CutUnreadable;
+  /** As in Capabilities. */
+  readonly acceptsAnyInStrings: boolean;
 }

@@ -23,7 +23,7 @@ import { runSql } from './run-sql.ts';
  */
 export async function runAction(
   client: PoolClient,
-  context: Pick<RunContext, 'knex' | 'readStatements' | 'sent' | 'warnings' | 'notices'>,
+  context: Pick<RunContext, 'database' | 'knex' | 'readStatements' | 'sent' | 'warnings' | 'notices'>,
   migration: Migration,
   options: ActionOptions,
 ): Promise<() => void> {
@@ -61,6 +61,7 @@ export async function runAction(
     sendsNothing,
     check,
     cut,
+    acceptsAnyInStrings: context.database.acceptsAnyInStrings,
     around,
     onStatement,
   };

@@ -128,7 +128,7 @@ async function runSegment(job: TargetJob, isOutside: boolean): Promise<SegmentEn
         return with_;
       };
       const facts = await readFacts(job, transaction, isOutside);
-      if ('kind' in facts) return abandon(facts);
+      if ('kind' in facts) return facts.kind === 'opened' ? { kind: 'more', isOutside } : abandon(facts);
       const { segment, schemaBefore } = facts;
       if (segment.isOutside && !database.hasSessions) throw poolerInBetween(segment.steps[0]?.name ?? '');
       if (segment.isOutside !== isOutside) return abandon({ kind: 'other', isOutside: segment.isOutside });

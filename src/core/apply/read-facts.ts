@@ -16,6 +16,11 @@ export type NotServed =
   | { readonly kind: 'busy' }
   | { readonly kind: 'status'; readonly status: string | null };
 
+/** The opening has to be committed before anything else is done. */
+export interface Opened {
+  readonly kind: 'opened';
+}
+
 interface Facts {
   readonly segment: Segment;
   /** The schema or its history was created in this transaction. */
@@ -31,7 +36,7 @@ export async function readFacts(
   job: TargetJob,
   { client, opening }: OpenTransaction,
   isOutside: boolean,
-): Promise<NotServed | Facts> {
+): Promise<NotServed | Opened | Facts> {
   const { context, target, assignment, progress } = job;
   const [lock, , look, noted, read] = opening;
   const seen = look?.rows[0] as Seen;
@@ -47,6 +52,8 @@ export async function readFacts(
   const isOpened = !progress.started && assignment.opening !== undefined;
   if (isOpened) await assignment.opening?.(client);
   progress.started = true;
+  if (isOpened && target.scope === 'tenants' && !context.database.createsSchemasWithTables)
+    return { kind: 'opened' };
 
   const row = read?.rows[0] as History | undefined;
   const history = await readUnderLock(client, target, assignment, seen, row);

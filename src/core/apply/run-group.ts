@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { READ_ONLY, type OpenTransaction } from '../../db/transaction.ts';
 import type { SchemaBefore } from '../guard/before.ts';
 import { assertWithinSchema, crossBorder, isCulpritKnown, startWatch, type Watch } from '../guard/guard.ts';
+import { assertSpread } from '../guard/left-behind.ts';
 import { isOutsideSchema } from '../guard/errors.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -72,6 +73,7 @@ export async function runGroup(
       : []),
     // A later segment would undo the stamp.
     ...(isLast && dataChange === undefined ? stampOf(target) : []),
+    ...(acts.length > 0 ? assertSpread(context.database, target) : []),
     ...(isLast ? (assignment.closing ?? []) : []),
     ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);

@@ -82,7 +82,7 @@ async function migrateInRun(
     // Without a registry, the transaction that creates the registry also creates tenantctl's own schema.
     opening: mustCreate
       ? async (client) => {
-          await upgradeState(client, names, state.version);
+          await upgradeState(client, database, state.version);
           await run.begin(planned, client);
         }
       : undefined,

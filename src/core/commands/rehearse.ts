@@ -174,7 +174,7 @@ export async function rehearse(
   await withTransaction(database, settings, [], async (transaction) => {
     transaction.abandon();
     const { client } = transaction;
-    await upgradeState(client, database.names, version);
+    await upgradeState(client, database, version);
     const trial = { context, client, direction };
     if (master.steps.length > 0) {
       const shared =

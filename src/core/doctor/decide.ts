@@ -1,4 +1,5 @@
 import { judge, judgeAttempt, refused, skipAll, type Check } from './check.ts';
+import { citusChecks } from './citus-check.ts';
 import { connectionChecks } from './connection.ts';
 import { EDITS } from './edited-files.ts';
 import { environmentChecks } from './environment-checks.ts';
@@ -38,6 +39,7 @@ function contentChecks({ options, folders }: Facts, contents: Contents): Check[]
   const mode = options.vectorExtension ?? 'auto';
   const neededBy = folders?.tenants.needsVector ?? folders?.master.needsVector;
   return [
+    ...citusChecks(contents.citus),
     ...judgeAttempt(RIGHTS, contents.rights, {}),
     ...judge(ROLES, contents.tenantRole),
     ...judgeAttempt(VECTOR, contents.vector, { mode, neededBy }),

@@ -6,6 +6,7 @@ import type { Names } from '../../names.ts';
 import { STATE_VERSION } from '../install/state-schema.ts';
 import type { VectorExtensionMode } from '../install/vector-extension.ts';
 import { attempt } from './attempt.ts';
+import { readCitusFacts } from './citus-check.ts';
 import type { ConnectionFacts } from './connection.ts';
 import type { EnvironmentFacts } from './environment-checks.ts';
 import { readEditFacts } from './edited-files.ts';
@@ -107,6 +108,7 @@ async function readDatabase(
 }
 
 async function readContents(database: Database, pattern: string | undefined, folders: Folders) {
+  const citus = await attempt(() => readCitusFacts(database));
   const rights = await attempt(() => readRights(database));
   const vector = await attempt(() => readVectorFacts(database));
   const registry = await attempt(() => readRegistryFacts(database));
@@ -117,5 +119,5 @@ async function readContents(database: Database, pattern: string | undefined, fol
     pattern === undefined
       ? undefined
       : await attempt(() => readTenantRoleFacts(database, pattern, tenants, hasRoutines));
-  return { rights, vector, registry, edits, tenantRole };
+  return { citus, rights, vector, registry, edits, tenantRole };
 }

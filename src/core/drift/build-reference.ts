@@ -75,16 +75,15 @@ async function tryInOneTransaction(
   return withTransaction(database, { lockTimeoutMs }, [], async (transaction) => {
     transaction.abandon();
     const { client } = transaction;
-    await upgradeState(client, names, version);
+    await upgradeState(client, database, version);
     // A migration may read its tenant's row. A registry that refuses it says nothing of the migrations.
     await client.query('SAVEPOINT tenantctl_row');
     await insertRows(client, names, registry, [tenant]).catch(() =>
       client.query('ROLLBACK TO SAVEPOINT tenantctl_row'),
     );
     const { schema, historyTable } = target;
-    await client.query(
-      [`CREATE SCHEMA ${identifier(schema)}`, ...createHistoryTables(schema, historyTable)].join(';\n'),
-    );
+    const create = [`CREATE SCHEMA ${identifier(schema)}`, ...createHistoryTables(schema, historyTable)];
+    await client.query([...database.stayingHere.begin, ...create].join(';\n'));
     const trial = {
       context: { ...context, load: async (file) => inTransaction(await context.load(file)) } as RunContext,
       client: withoutConcurrently(client),

@@ -98,17 +98,20 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const everyone = [
     ...[...counted].map(([group, of]) => {
       const { entries } = historyOf(group, known) ?? EMPTY_HISTORY;
-      return { ...group, class: of, entries };
+      return { ...group, class: of, entries, unreadable: undefined };
     }),
-    ...states.map(({ tenant, history: { entries }, class: of, hasOutdatedScripts }) => ({
+    ...states.map(({ tenant, history: { entries, unreadable }, class: of, hasOutdatedScripts }) => ({
       ...tenant,
+      unreadable,
       hasOutdatedScripts,
       class: of,
       entries,
       count: 1,
     })),
   ];
-  const migrated = everyone.filter((tenant) => tenant.hasSchema && tenant.class !== 'notActive');
+  const migrated = everyone.filter(
+    ({ hasSchema, class: of, unreadable }) => hasSchema && of !== 'notActive' && unreadable === undefined,
+  );
   const outdated = migrated.filter((tenant) => tenant.hasOutdatedScripts);
   return {
     master: await masterStatus(database, masterFolder, context.memory.intents.get('public')),

@@ -90,6 +90,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   VERB_INTENTS_TABLE,
   BACKUPS_TABLE,
   TOMBSTONES,
+  // Routines only. 21: no triggers on the tables of a cluster's nodes; assert_spread.
+  [],
 ];
 
 /** Creates views and routines, after dropping whatever is there. */
@@ -112,7 +114,7 @@ export const STATE_VERSION = UPGRADES.length;
  * Creates or upgrades the schema tenantctl in an open transaction.
  * @throws TenantctlError STATE_NEWER if a newer tenantctl has used the database; NAMES_DIFFER
  */
-export async function upgradeState(client: PoolClient, names: Names, from: number): Promise<void> {
+export async function upgradeState(client: PoolClient, database: StateDatabase, from: number): Promise<void> {
   if (from === STATE_VERSION) return;
   if (from > STATE_VERSION) {
     throw new TenantctlError(
@@ -121,15 +123,17 @@ export async function upgradeState(client: PoolClient, names: Names, from: numbe
       { hint: 'Use the newer tenantctl that upgraded this database.' },
     );
   }
-  const version = await lockState(client, names);
-  if (version !== STATE_VERSION) await install(client, names, version);
+  const version = await lockState(client, database.names);
+  if (version !== STATE_VERSION) await install(client, database, version);
 }
+
+type StateDatabase = Pick<Database, 'names' | 'stayingHere'>;
 
 /** Replaces the recorded names with the current ones and recreates the routines. No run may be active. */
 export async function changeNames(database: Database): Promise<void> {
   await withTransaction(database, {}, [], async ({ client }) => {
     const version = await lockState(client, undefined);
-    if (version > 0 && version <= STATE_VERSION) await install(client, database.names, version);
+    if (version > 0 && version <= STATE_VERSION) await install(client, database, version);
   });
 }
 
@@ -139,13 +143,15 @@ async function lockState(client: PoolClient, names: Names | undefined): Promise<
   return readVersionIfAny(client, names);
 }
 
-async function install(client: PoolClient, names: Names, version: number): Promise<void> {
-  for (const statements of [...UPGRADES.slice(version), viewsAndRoutines(names)])
-    await client.query(statements.join(';\n'));
-  await client.query(
-    `INSERT INTO tenantctl.state_version (version, names, installed_at)
-     VALUES (${STATE_VERSION}, ${literal(JSON.stringify(boundNames(names)))}, clock_timestamp())`,
-  );
+async function install(
+  client: PoolClient,
+  { names, stayingHere: { begin, end } }: StateDatabase,
+  version: number,
+): Promise<void> {
+  const record = `INSERT INTO tenantctl.state_version (version, names, installed_at)
+     VALUES (${STATE_VERSION}, ${literal(JSON.stringify(boundNames(names)))}, clock_timestamp())`;
+  for (const statements of [begin, ...UPGRADES.slice(version), viewsAndRoutines(names), [record, ...end]])
+    if (statements.length > 0) await client.query(statements.join(';\n'));
 }
 
 /** What ensureState decides by. */
@@ -172,11 +178,13 @@ export async function ensureState(
 ): Promise<void> {
   const { names } = database;
   if (version !== STATE_VERSION)
-    return withTransaction(database, {}, [], ({ client }) => upgradeState(client, names, version));
+    return withTransaction(database, {}, [], ({ client }) => upgradeState(client, database, version));
   if (altered.length === 0) return;
   await withTransaction(database, {}, [], async ({ client }) => {
     const now = await lockState(client, names);
-    if (now === STATE_VERSION) await client.query(viewsAndRoutines(names).join(';\n'));
+    if (now !== STATE_VERSION) return;
+    const { begin, end } = database.stayingHere;
+    await client.query([...begin, ...viewsAndRoutines(names), ...end].join(';\n'));
   });
   const message = `Routines in the schema tenantctl were not as tenantctl makes them, and have been replaced: ${listed(altered)}.`;
   observe({ type: 'warning', message });

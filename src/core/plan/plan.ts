@@ -100,6 +100,7 @@ export function planner(folder: MigrationFolder, options: ForwardOptions = {}): 
 export function sharing(decide: (history: History) => Plan): (history: History) => Plan {
   const plans = new WeakMap<History['entries'], Plan>();
   return (history) => {
+    if (history.unreadable !== undefined) return { ...NOTHING, problem: history.unreadable };
     const plan = plans.get(history.entries) ?? decide(history);
     plans.set(history.entries, plan);
     return plan;

@@ -9,7 +9,7 @@ import type { LoadedHooks } from '../files/load-hooks.ts';
 import { loadMigration, type Direction, type Migration } from '../files/load.ts';
 import { stemOf, type MigrationFile, type MigrationFolder } from '../files/source.ts';
 import { recordFiles } from '../state/checksums.ts';
-import { toTenantctlError } from '../../errors.ts';
+import { TenantctlError, toTenantctlError } from '../../errors.ts';
 import { NOTHING_KEPT, type KeptRecordings } from '../recordings/kept-recordings.ts';
 import { DEFAULT_RETRIES } from './retry.ts';
 import type { RecordedRun } from '../ledger/recorded-run.ts';
@@ -79,12 +79,14 @@ const DEFAULT_LOCK_WAIT_MS = 60_000;
 /** Files that are open at once. */
 const LOADED_AT_ONCE = 64;
 
+/** @throws TenantctlError TENANT_ROLE_UNUSABLE on a cluster */
 export function createRunContext(
   database: Database,
   options: RunOptions = {},
   run?: Pick<RecordedRun, 'id'>,
   kept: KeptRecordings = NOTHING_KEPT,
 ): RunContext {
+  refuseRoles(database, options);
   let factory: Promise<KnexFactory> | undefined;
   const migrations = new Map<string, Promise<Migration>>();
   const verdicts = new Map<string, Promise<CodeVerdict>>();
@@ -174,4 +176,14 @@ export interface Throttle {
   readonly isHeld: boolean;
   /** Resolves when a tenant may start, or when the run is stopped. */
   ready(): Promise<void>;
+}
+
+/** Citus refuses a transaction in which two roles change what a node has (25001): the history is tenantctl's, not the tenant's. */
+function refuseRoles({ hasNodes }: Pick<Database, 'hasNodes'>, { tenantRole }: RunOptions): void {
+  if (!hasNodes || tenantRole === undefined) return;
+  throw new TenantctlError(
+    'TENANT_ROLE_UNUSABLE',
+    'On a Citus cluster, migrations cannot run as a role of their tenant: a transaction there changes tables as one role only.',
+    { hint: 'Unset TENANT_ROLE. tenantctl grant application gives the application its rights.' },
+  );
 }

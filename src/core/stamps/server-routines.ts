@@ -1,3 +1,4 @@
+import { SPREADS_SCHEMAS } from '../../db/citus.ts';
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { routine, type Routine } from '../state/routine.ts';
@@ -178,6 +179,9 @@ const stamp = (names: Names) => {
        history_table oid;
        lock_table oid;
      BEGIN
+       IF ${SPREADS_SCHEMAS} THEN
+         RETURN 'tables on the nodes of a cluster have no triggers';
+       END IF;
        BEGIN
          history_table := ${historyOf(names)};
          PERFORM tenantctl.lock_history(tenant_schema);

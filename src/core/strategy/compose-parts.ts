@@ -5,6 +5,7 @@ import {
   CHECK_CONSTRAINTS,
   CLEAN_SESSION,
   DEALLOCATE,
+  limitNodes,
   ownSettings,
   setSearchPath,
   READ_ONLY,
@@ -12,6 +13,7 @@ import {
 import type { DataChange } from '../apply/assignment.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
+import { assertSpread } from '../guard/left-behind.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { Hooks } from '../apply/hooks.ts';
 import type { Migration } from '../files/load.ts';
@@ -42,7 +44,7 @@ interface Around {
 }
 
 type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' | 'run'> & {
-  readonly database: Pick<Database, 'deadClientSettings'>;
+  readonly database: Pick<Database, 'deadClientSettings' | 'hasNodes' | 'acceptsAnyInStrings'>;
 };
 
 /**
@@ -78,7 +80,7 @@ export function createComposer(
     const begins = giveControl(target);
     const name = `${literal(schema)}::text`;
     const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
-    const { parts, add, ask, run, end } = createPartList();
+    const { parts, add, addPiece, run, end } = createPartList(context.database);
     let done: string[] = [];
     const record = () => {
       if (done.length === 0 || dataChange !== undefined) return;
@@ -93,6 +95,7 @@ export function createComposer(
     };
     add(
       BEGIN,
+      ...limitNodes(context.database, context),
       `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
@@ -103,10 +106,7 @@ export function createComposer(
     for (const [at, step] of steps.entries()) {
       const isLast = at === steps.length - 1;
       if ('pieces' in step) {
-        for (const { text, answer } of step.pieces) {
-          if (answer === undefined) add(text);
-          else ask(text, { name: step.name, answer });
-        }
+        for (const piece of step.pieces) addPiece(piece, step.name);
         if (step.restored.length > 0) add(...regainControl(target), ...step.restored);
         if (!isLast) add(...begins);
       } else {
@@ -118,7 +118,8 @@ export function createComposer(
     if (hooks.after !== undefined) runByKnex(hooks.after);
     const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
     add(...regainControlAtEnd(target), ...(dataChange?.record(target, done) ?? [leave]));
-    end((sent) => closed(target, limitsAfter(compiled.limits, sent, historyTable), closing));
+    const last = [...assertSpread(context.database, target), ...closing];
+    end((sent) => closed(target, limitsAfter(compiled.limits, sent, historyTable), last));
     return parts;
   };
 }

@@ -1,4 +1,7 @@
+import type { Database } from '../../db/database.ts';
+import type { Piece } from '../../db/knex/recording.ts';
 import type { Migration } from '../files/load.ts';
+import { fromFirstWord } from '../files/parse-sql.ts';
 import { borderName } from '../guard/border.ts';
 import type { Sent } from '../guard/limits.ts';
 
@@ -23,8 +26,14 @@ export type Part =
       readonly textAfter: (sent: Sent) => string;
     };
 
-/** Collects statements, and joins those that are sent together. */
-export function createPartList() {
+/** The first word of what a server that does not accept any statement in a string takes by itself. */
+const DEFINES = /^(?:alter|create|drop|comment|grant|revoke|reindex|truncate)\b/i;
+
+/**
+ * Collects statements, and joins those that are sent together. `addPiece` adds what a migration sends: by itself if the
+ * answer is looked at, or the server needs it so.
+ */
+export function createPartList({ acceptsAnyInStrings }: Pick<Database, 'acceptsAnyInStrings'>) {
   const parts: Part[] = [];
   let statements: string[] = [];
   const add = (...more: readonly string[]) => void statements.push(...more);
@@ -32,9 +41,11 @@ export function createPartList() {
     if (statements.length > 0) parts.push({ kind: 'string', text: asOneString(statements) });
     statements = [];
   };
-  const ask = (text: string, asks: { readonly name: string; readonly answer: string }) => {
+  const addPiece = ({ text, answer }: Piece, name: string) => {
+    const isAlone = !acceptsAnyInStrings && DEFINES.test(fromFirstWord(text));
+    if (answer === undefined && !isAlone) return add(text);
     cut();
-    parts.push({ kind: 'string', text, asks });
+    parts.push({ kind: 'string', text, ...(answer !== undefined && { asks: { name, answer } }) });
   };
   const run = (what: string | Migration, after: (texts: readonly string[]) => readonly string[]) => {
     // RELEASE fails if the migration has ended the transaction, or gone back to before.
@@ -51,7 +62,7 @@ export function createPartList() {
     const text = () => textAfter({ texts: [], readings: [] });
     parts.push(hasRun ? { kind: 'end', textAfter } : { kind: 'string', text: text() });
   };
-  return { parts, add, ask, run, end };
+  return { parts, add, addPiece, run, end };
 }
 
 /** Joins statements with newlines: a text may end in a comment. */

@@ -180,6 +180,8 @@ function obstacleOf(
   const all = tasks[0]?.plan.steps.map(({ name }) => name) ?? [];
   if (!session.context.database.acceptsScripts)
     return { names: all, reason: 'the connections of this database share one session' };
+  if (migration.opening !== undefined && !session.context.database.createsSchemasWithTables)
+    return { names: all, reason: 'on this server, a schema is committed before its tables are created' };
   const outside = migrations.find((each) => !runsInTransaction(each, direction));
   if (outside !== undefined) return { names: [outside.file.name], reason: 'it runs outside a transaction' };
   // What it declares is checked for every tenant, one at a time.

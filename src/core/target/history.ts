@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import type { QueryResult, QueryResultRow } from 'pg';
-import { toDatabaseError } from '../../db/database-error.ts';
+import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { qualified } from '../../db/sql.ts';
 import { withClient } from '../../db/transaction.ts';
+import type { TenantctlError } from '../../errors.ts';
 import { LOCK_ENDING } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
 
@@ -16,6 +17,8 @@ export interface History {
   readonly entries: readonly HistoryEntry[];
   /** Knex's own lock is set: Knex is migrating this schema, or died doing so. */
   readonly lockedByKnex: boolean;
+  /** The node of a cluster that has it is away: what it holds is unknown. */
+  readonly unreadable?: TenantctlError;
 }
 
 export const EMPTY_HISTORY: History = { entries: [], lockedByKnex: false };
@@ -103,7 +106,11 @@ export async function readHistories(
       // The tenant's own work reports it.
       if (!isUnreadable(error)) throw error;
       if (chunk.length > 1) for (const each of chunk) await readChunk([each]);
-      else histories.delete(chunk[0]?.schema ?? '');
+      else if (isNodeAway(error)) {
+        const unreadable = toDatabaseError(error).concealing(database.conceal);
+        for (const { schema } of chunk)
+          histories.set(schema, { entries: [], lockedByKnex: false, unreadable });
+      } else histories.delete(chunk[0]?.schema ?? '');
     }
   };
   const limit = pLimit(database.width);
@@ -117,7 +124,13 @@ export async function readHistories(
 
 /** 42P01, 3F000: dropped; 42501, 42703: no permission, or not Knex's table. */
 function isUnreadable(error: unknown): boolean {
-  return /^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '');
+  return /^(42P01|3F000|42501|42703)$/.test(toDatabaseError(error).sqlstate ?? '') || isNodeAway(error);
+}
+
+/** 08006, while the connection itself is well. */
+function isNodeAway(error: unknown): boolean {
+  const told = toDatabaseError(error);
+  return told.sqlstate === '08006' && !isLoss(told);
 }
 
 function historyFrom(rows: readonly Row[], share = sharer()): History {
@@ -165,6 +178,6 @@ export function createHistoryTables(schema: string, table: string): string[] {
     `CREATE TABLE IF NOT EXISTS ${qualified(schema, table)}
        (id serial PRIMARY KEY, name varchar(255), batch integer, migration_time timestamptz)`,
     `CREATE TABLE IF NOT EXISTS ${lock} (index serial PRIMARY KEY, is_locked integer)`,
-    `INSERT INTO ${lock} (is_locked) SELECT 0 WHERE NOT EXISTS (SELECT FROM ${lock})`,
+    `INSERT INTO ${lock} (is_locked) SELECT 0 FROM ${lock} HAVING count(*) = 0`,
   ];
 }

@@ -111,7 +111,7 @@ export async function planRename(
   return withTransaction(database, context, [], async (transaction) => {
     transaction.abandon();
     const { client } = transaction;
-    await upgradeState(client, database.names, state.version);
+    await upgradeState(client, database, state.version);
     await followRegistry({ query: client.query.bind(client) });
     const done = await renameInTransaction(context, work, transaction);
     return resultOf(work, 'renamed', done, elapsedMs());

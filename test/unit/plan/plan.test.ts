@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { History } from '../../../src/core/target/history.ts';
-import { lastBatch, planBackward, planForward } from '../../../src/core/plan/plan.ts';
+import { TenantctlError } from '../../../src/errors.ts';
+import { lastBatch, planBackward, planForward, planner } from '../../../src/core/plan/plan.ts';
 import { stemOf, type MigrationFolder } from '../../../src/core/files/source.ts';
 
 function folderOf(...names: string[]): MigrationFolder {
@@ -156,4 +157,10 @@ test('the last batch is the highest number, not that of the last row', () => {
   };
   expect(lastBatch(history)).toBe(3);
   expect(lastBatch({ entries: [], lockedByKnex: false })).toBe(0);
+});
+
+test('of a tenant whose history cannot be read, nothing is due, and the reason is its problem', () => {
+  const unreadable = new TenantctlError('DATABASE_ERROR', 'connection to the remote node x:1 failed');
+  const plan = planner(folderOf('1.sql'))({ entries: [], lockedByKnex: false, unreadable });
+  expect(plan).toMatchObject({ steps: [], problem: unreadable });
 });

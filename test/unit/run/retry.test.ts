@@ -1,7 +1,12 @@
 import { DatabaseError } from 'pg';
 import { expect, test } from 'vitest';
 import { backoffMs, mayPass } from '../../../src/core/run/retry.ts';
-import { connectionLost, toConnectionError, toDatabaseError } from '../../../src/db/database-error.ts';
+import {
+  connectionLost,
+  isLoss,
+  toConnectionError,
+  toDatabaseError,
+} from '../../../src/db/database-error.ts';
 import { TenantctlError } from '../../../src/errors.ts';
 
 const HERE = { host: 'localhost', port: 5432, user: 'u', database: 'd' };
@@ -38,6 +43,19 @@ test('a connection that is lost or cannot be had may come back, also behind a fa
   expect(mayPass(new TenantctlError('POOL_EXHAUSTED', 'x'))).toBe(true);
   const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   expect(mayPass(toConnectionError(refused, HERE))).toBe(true);
+});
+
+test('a node that the coordinator of a cluster cannot reach may come back, and the connection is not lost', () => {
+  for (const before of ['', 'select 1 - ']) {
+    const error = new DatabaseError(`${before}connection to the remote node u@h:1 failed`, 0, 'error');
+    error.code = '08006';
+    expect(isLoss(error)).toBe(false);
+    expect(toDatabaseError(error)).toMatchObject({
+      sqlstate: '08006',
+      hint: expect.stringContaining('node of the Citus cluster is away') as string,
+    });
+    expect(mayPass(toDatabaseError(error))).toBe(true);
+  }
 });
 
 test('a login that is refused, or what a migration throws itself, does not pass', () => {

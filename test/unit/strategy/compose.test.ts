@@ -48,7 +48,11 @@ function statementsFor(
 
 const CONTEXT = {
   lockTimeoutMs: 1234,
-  database: { deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 } },
+  database: {
+    deadClientSettings: { idle_in_transaction_session_timeout: 50_000, tcp_user_timeout: 40_000 },
+    hasNodes: false,
+    acceptsAnyInStrings: true,
+  },
   run: { id: 42 },
 };
 
@@ -214,4 +218,25 @@ test.each([
 ])('a text does not reach into the next one: %j', async (text) => {
   const count = (await kindsOf(text)).length;
   expect(await kindsOf(asOneString(['BEGIN', text, 'COMMIT']))).toHaveLength(count + 2);
+});
+
+test('where nodes take statements one at a time, what defines something is sent by itself', () => {
+  const texts = ['CREATE INDEX i ON a (b)', '-- an index\nDROP INDEX i', 'INSERT INTO a DEFAULT VALUES'];
+  const database = { ...CONTEXT.database, hasNodes: true, acceptsAnyInStrings: false };
+  const compose = createComposer(
+    { ...CONTEXT, database, statementTimeoutMs: undefined },
+    { ...COMPILED, steps: [step('1_a.js', texts)] },
+    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY },
+  );
+  const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' });
+
+  expect(compose(target, { opening: [], closing: [], hooks: {} })).toEqual([
+    {
+      kind: 'string',
+      text: expect.stringMatching(/^BEGIN[^]*lock_timeout TO 1234;[^]*search_path/) as string,
+    },
+    { kind: 'string', text: texts[0] },
+    { kind: 'string', text: texts[1] },
+    { kind: 'string', text: expect.stringMatching(/^INSERT INTO[^]*assert_spread\('a'[^]*COMMIT/) as string },
+  ]);
 });

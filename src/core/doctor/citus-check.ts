@@ -1,0 +1,128 @@
+import type { Database } from '../../db/database.ts';
+import { identifier } from '../../db/sql.ts';
+import { counted } from '../../wording.ts';
+import type { Attempt } from './attempt.ts';
+import { failed, judgeAttempt, ok, warning, type Check, type CheckTable, type Verdict } from './check.ts';
+
+interface Node {
+  /** host:port */
+  readonly name: string;
+  readonly isActive: boolean;
+  readonly isCoordinator: boolean;
+  /** Schemas whose tables it has. */
+  readonly schemas: number;
+  /** The role may create objects in its schema public; absent if it could not be asked. */
+  readonly mayCreate?: boolean | undefined;
+}
+
+export interface CitusFacts {
+  /** Of the extension: "13.2-1". */
+  readonly version: string;
+  readonly spreadsSchemas: boolean;
+  readonly isCoordinator: boolean;
+  readonly nodes: readonly Node[];
+  readonly role: string;
+  readonly database: string;
+}
+
+/** Schema-based sharding: https://docs.citusdata.com/en/stable/get_started/concepts.html#schema-based-sharding */
+const OLDEST = 12;
+
+const CITUS: CheckTable<CitusFacts> = {
+  citus: ['Citus', citus],
+  'citus-nodes': ['Nodes of Citus', nodesOf],
+};
+
+/** None if the database has no Citus. */
+export function citusChecks(read: Attempt<readonly CitusFacts[]>): Check[] {
+  if (read.error !== undefined) return judgeAttempt(CITUS, read, {});
+  return read.facts.flatMap((facts) => judgeAttempt(CITUS, { facts }, {}));
+}
+
+/** @returns none if the database has no Citus */
+export async function readCitusFacts(database: Database): Promise<CitusFacts[]> {
+  const { rows } = await database.query<{ version: string; role: string; database: string }>(
+    `SELECT extversion AS version, current_user::text AS role, current_database()::text AS database
+     FROM pg_extension WHERE extname = 'citus'`,
+  );
+  const [found] = rows;
+  if (found === undefined) return [];
+  const facts = { ...found, spreadsSchemas: database.hasNodes, isCoordinator: false, nodes: [] };
+  if (Number.parseInt(found.version, 10) < OLDEST) return [facts];
+  return [{ ...facts, ...(await readNodes(database)) }];
+}
+
+async function readNodes(database: Database): Promise<Pick<CitusFacts, 'isCoordinator' | 'nodes'>> {
+  const { rows } = await database.query<Node & { readonly here: number }>(
+    `SELECT concat(n.nodename, ':', n.nodeport) AS name, n.isactive AS "isActive", n.groupid = 0 AS "isCoordinator",
+       (SELECT count(DISTINCT s.colocationid)::int FROM pg_dist_schema s
+        JOIN pg_dist_partition p ON p.colocationid = s.colocationid
+        JOIN pg_dist_shard h ON h.logicalrelid = p.logicalrelid
+        JOIN pg_dist_placement e ON e.shardid = h.shardid WHERE e.groupid = n.groupid) AS schemas,
+       (SELECT groupid FROM pg_dist_local_group) AS here
+     FROM pg_dist_node n WHERE n.noderole = 'primary' ORDER BY n.groupid, 1`,
+  );
+  const isCoordinator = rows.every(({ here }) => here === 0);
+  const rights = isCoordinator ? await readRights(database) : new Map<string, boolean>();
+  const nodes = rows.map((node) => ({ ...node, mayCreate: rights.get(node.name) }));
+  return { isCoordinator, nodes };
+}
+
+async function readRights(database: Database): Promise<ReadonlyMap<string, boolean>> {
+  const { rows } = await database.query<{ name: string; result: string }>(
+    `SELECT concat(nodename, ':', nodeport) AS name, result
+     FROM run_command_on_workers('SELECT has_schema_privilege(''public'', ''CREATE'')') WHERE success`,
+  );
+  return new Map(rows.map(({ name, result }) => [name, result === 't']));
+}
+
+function citus({ version, isCoordinator, spreadsSchemas, database, nodes }: CitusFacts): Verdict {
+  const found = `Citus ${version}`;
+  if (Number.parseInt(version, 10) < OLDEST)
+    return spreadsSchemas
+      ? failed(`${found}: tenantctl needs 12.0 or newer`, 'Upgrade Citus.')
+      : warning(`${found}: it cannot put schemas on nodes`, 'Upgrade Citus to 12.0 or newer, if it shall.');
+  if (!isCoordinator)
+    return failed(
+      `${found}: this node is no coordinator`,
+      'Connect to the coordinator: the registry and what tenantctl records are there only.',
+    );
+  if (!spreadsSchemas)
+    return warning(
+      `${found}: schema-based sharding is off, so new tenants stay on this server`,
+      `ALTER DATABASE ${identifier(database)} SET citus.enable_schema_based_sharding = on; -- for tenants that are yet to be made`,
+    );
+  const workers = nodes.filter(({ isCoordinator: is }) => !is);
+  return ok(
+    `${found}, ${counted(workers.length, 'worker')}: each new tenant is put on a node; the registry and what tenantctl records stay here. Tables on nodes have no triggers, so every history is read each time`,
+  );
+}
+
+function nodesOf({ nodes, role }: CitusFacts): Verdict {
+  const names = (some: readonly Node[]) => some.map(({ name }) => name).join(', ');
+  const workers = nodes.filter(({ isCoordinator }) => !isCoordinator);
+  if (workers.length === 0)
+    return warning('there are no workers', `SELECT citus_add_node('<host>', 5432); -- as a superuser`);
+  const inactive = nodes.filter(({ isActive }) => !isActive);
+  if (inactive.length > 0)
+    return failed(
+      `not active: ${names(inactive)}`,
+      inactive
+        .map(({ name }) => name.split(/:(?=\d+$)/))
+        .map(([host, port]) => `SELECT citus_activate_node('${host}', ${port}); -- as a superuser`)
+        .join('\n'),
+    );
+  const silent = workers.filter(({ mayCreate }) => mayCreate === undefined);
+  if (silent.length > 0)
+    return failed(
+      `could not be asked: ${names(silent)}`,
+      `Let the coordinator reach them as ${role}: their tenants can be neither read nor changed meanwhile.`,
+    );
+  const closed = workers.filter(({ mayCreate }) => mayCreate === false);
+  if (closed.length > 0)
+    return warning(
+      `${role} may not create objects in public on ${names(closed)}: functions and types of migrations are created on every node`,
+      `SET citus.enable_ddl_propagation = off; ALTER SCHEMA public OWNER TO ${identifier(role)}; -- as a superuser, in a session on each of these nodes`,
+    );
+  return ok(workers.map(({ name, schemas }) => `${name} has ${counted(schemas, 'schema')}`).join(', '));
+}

@@ -1,0 +1,35 @@
+import type { Database } from '../../db/database.ts';
+import { literal } from '../../db/sql.ts';
+import { routine } from '../state/routine.ts';
+import type { Target } from '../target/target.ts';
+
+/** The SQLSTATE of tenantctl.assert_spread. */
+export const LEFT_BEHIND = 'TCT05';
+
+/**
+ * Citus puts a table on the node of its schema only if the statement that creates it comes from the client, not from a
+ * block or a function. Otherwise the table stays here, in a schema that is elsewhere: it would not be moved with the
+ * others, and no foreign key could refer to it.
+ */
+export const ASSERT_SPREAD = routine(
+  'assert_spread(tenant_schema text)',
+  `DECLARE
+       left_behind text;
+     BEGIN
+       SELECT c.relname INTO left_behind FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = tenant_schema
+       JOIN pg_dist_schema s ON s.schemaid::oid = n.oid
+       WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+         AND NOT EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = c.oid)
+       LIMIT 1;
+       IF left_behind IS NOT NULL THEN
+         RAISE EXCEPTION 'the table % of % is on the coordinator, and not on the node of its schema', left_behind, tenant_schema USING ERRCODE = '${LEFT_BEHIND}';
+       END IF;
+     END`,
+  'Fails where a table of a schema that a node of Citus has is not there. Only for servers that spread schemas.',
+);
+
+/** What ends a tenant's transaction on a server that spreads schemas. */
+export function assertSpread({ hasNodes }: Pick<Database, 'hasNodes'>, { scope, schema }: Target): string[] {
+  return hasNodes && scope === 'tenants' ? [`CALL tenantctl.assert_spread(${literal(schema)}::text)`] : [];
+}

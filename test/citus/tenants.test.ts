@@ -1,0 +1,167 @@
+import { Client } from 'pg';
+import { expect, onTestFinished, test } from 'vitest';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
+import { provisionTenants } from '../../src/core/tenant/provision.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
+import { createCitusDatabase } from '../support/citus.ts';
+import { fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
+import { createTable, knexMigration, usualProject } from '../support/project.ts';
+
+const ORGS = Array.from({ length: 6 }, (_, nth) => `org_${nth}`);
+
+/** A fleet on the nodes of a cluster; its tables have keys as Knex makes them. */
+async function createCitusFleet(organizations: readonly string[]): Promise<TestFleet> {
+  const project = await usualProject({
+    'migrations/tenants/20250101000001_notes.sql': createTable('notes', 'id serial PRIMARY KEY, n int'),
+  });
+  const testDatabase = await createCitusDatabase();
+  const fleet = fleetOn(testDatabase, await testDatabase.open(), project);
+  await migrateMaster(fleet.database, { folder: project.master });
+  for (const { error } of organizations.length === 0 ? [] : await fleet.provision(...organizations))
+    if (error !== undefined) throw error;
+  return fleet;
+}
+
+/** How many tables there are of each kind, and how many of them nodes have. */
+function whereTablesAre({ query }: TestFleet) {
+  return query(
+    `SELECT CASE n.nspname WHEN 'public' THEN 'public' WHEN 'tenantctl' THEN 'tenantctl' ELSE 'tenants' END AS kind,
+       count(*)::int AS tables, count(p.logicalrelid)::int AS on_nodes
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_dist_partition p ON p.logicalrelid = c.oid
+     WHERE c.relkind = 'r' AND (n.nspname IN ('public', 'tenantctl') OR n.nspname LIKE 'tid\\_%')
+     GROUP BY 1 ORDER BY 1`,
+  );
+}
+
+test('the tables of tenants are on nodes, and all others stay on the coordinator', async () => {
+  const fleet = await createCitusFleet(ORGS);
+  await fleet.add('20250101000003_more.sql', createTable('more', 'id serial PRIMARY KEY'));
+  await fleet.migrate();
+
+  const found = await whereTablesAre(fleet);
+
+  expect(found).toEqual([
+    { kind: 'public', tables: 3, on_nodes: 0 },
+    { kind: 'tenantctl', tables: expect.any(Number) as number, on_nodes: 0 },
+    { kind: 'tenants', tables: 5 * ORGS.length, on_nodes: 5 * ORGS.length },
+  ]);
+  expect((await fleet.status()).tenants.upToDate).toBe(ORGS.length);
+});
+
+test('a statement that nodes take only one at a time reaches every tenant, forth and back', async () => {
+  const fleet = await createCitusFleet(ORGS);
+  await fleet.add(
+    '20250101000003_alter.sql',
+    `-- migrate:up
+     ALTER TABLE notes ADD COLUMN color text DEFAULT 'red';
+     CREATE INDEX notes_color ON notes (color);
+     ALTER TABLE notes ADD CONSTRAINT n_positive CHECK (n >= 0);
+     INSERT INTO notes (n) VALUES (1);
+     -- migrate:down
+     ALTER TABLE notes DROP CONSTRAINT n_positive;
+     ALTER TABLE notes DROP COLUMN color;`,
+  );
+  await fleet.add(
+    '20250101000004_knex.js',
+    knexMigration(
+      `await knex.schema.alterTable('notes', (t) => { t.index('n'); });
+       await knex('notes').update({ n: 2 });`,
+      `await knex.schema.alterTable('notes', (t) => { t.dropIndex('n'); });`,
+    ),
+  );
+
+  const forth = await fleet.migrate();
+  const rows = await Promise.all(
+    ORGS.map((org) => fleet.query(`SELECT n, color FROM ${schemaNameFor(org)}.notes`)),
+  );
+  const back = await fleet.rollback();
+
+  expect(forth.tenants.map(({ outcome }) => outcome)).toEqual(ORGS.map(() => 'migrated'));
+  expect(rows).toEqual(ORGS.map(() => [{ n: 2, color: 'red' }]));
+  expect(back.tenants.map(({ outcome }) => outcome)).toEqual(ORGS.map(() => 'rolled-back'));
+  expect(await fleet.history('org_3')).toHaveLength(2);
+});
+
+test('a table that would stay on the coordinator is refused', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b', 'org_c']);
+  await fleet.add(
+    '20250101000003_hidden.sql',
+    `-- migrate:up\nDO $$ BEGIN EXECUTE 'CREATE TABLE hidden (id int)'; END $$;\n-- migrate:down\n`,
+  );
+
+  const result = await fleet.migrate();
+
+  expect(result.tenants.map(({ error }) => error?.sqlstate)).toEqual(['TCT05', 'TCT05', 'TCT05']);
+  expect(await fleet.tables('org_c')).toEqual(['notes', 'tags']);
+});
+
+test('a migration that fails while a tenant is provisioned leaves no schema', async () => {
+  const fleet = await createCitusFleet([]);
+  await fleet.add('20250101000003_fails.sql', '-- migrate:up\nSELECT 1/0;\n-- migrate:down\n');
+
+  const [failed] = await fleet.provision('org_a');
+  const rows = await fleet.query('SELECT status, to_regnamespace(schema_name)::text AS schema FROM tenants');
+
+  expect(failed?.error?.sqlstate).toBe('22012');
+  expect(rows).toEqual([{ status: 'FAILED', schema: null }]);
+});
+
+test('a tenant of which only the schema was committed is finished by the next run', async () => {
+  const fleet = await createCitusFleet(['org_a']);
+  const schema = schemaNameFor('org_b');
+  await fleet.query(
+    `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('org_b', '${schema}', 'PROVISIONING')`,
+  );
+  await fleet.query(`CREATE SCHEMA ${schema}`);
+
+  const [made] = await fleet.provision('org_b');
+
+  expect(made?.error).toBeUndefined();
+  expect(await fleet.tables('org_b')).toEqual(['notes', 'tags']);
+  expect(await fleet.query(`SELECT status FROM tenants WHERE clerk_org_id = 'org_b'`)).toEqual([
+    { status: 'ACTIVE' },
+  ]);
+});
+
+test('a lock that a node waits for ends after the lock timeout', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b']);
+  const schema = schemaNameFor('org_a');
+  await fleet.query(`INSERT INTO ${schema}.notes (n) VALUES (1)`);
+  await fleet.add('20250101000003_update.sql', '-- migrate:up\nUPDATE notes SET n = 2;\n-- migrate:down\n');
+  const holder = new Client({ connectionString: fleet.testDatabase.url });
+  await holder.connect();
+  onTestFinished(() => holder.end());
+  await holder.query('BEGIN');
+  await holder.query(`UPDATE ${schema}.notes SET n = 3`);
+
+  const result = await fleet.migrate({ lockTimeoutMs: 100, retries: 0 });
+  await holder.query('ROLLBACK');
+
+  expect(resultOf(result, 'org_a').error?.sqlstate).toBe('55P03');
+  expect(resultOf(result, 'org_b').outcome).toBe('migrated');
+});
+
+test('what others write to a history is seen, though nothing on a node tells of it', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b']);
+  await fleet.migrate();
+  await fleet.query(`DELETE FROM ${schemaNameFor('org_a')}.knex_migrations_tenant WHERE name LIKE '%tags%'`);
+  await fleet.query(`DROP TABLE ${schemaNameFor('org_a')}.tags`);
+
+  const result = await fleet.migrate();
+
+  expect(resultOf(result, 'org_a').outcome).toBe('migrated');
+  expect(resultOf(result, 'org_b').outcome).toBe('up-to-date');
+});
+
+test('roles of tenants are refused before anything is done', async () => {
+  const fleet = await createCitusFleet([]);
+
+  const refused = provisionTenants(fleet.database, ['org_a'], {
+    folder: fleet.project.tenants,
+    tenantRole: '{schema}',
+  });
+
+  await expect(refused).rejects.toMatchObject({ code: 'TENANT_ROLE_UNUSABLE' });
+  expect(await fleet.query('SELECT FROM tenants')).toEqual([]);
+});
