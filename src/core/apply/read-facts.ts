@@ -43,9 +43,10 @@ export async function readFacts(
   const taken = lock?.rows[0] as { locked: boolean; pid: number } | undefined;
   progress.pid = taken?.pid;
   if (taken?.locked !== true) return { kind: 'busy' };
-  assertFinished(seen.verb, assignment.verb);
+  // First: a tenant that a verb has just made SUSPENDED is left alone, like any other that is not ACTIVE.
   if (assignment.statuses !== undefined && !assignment.statuses.some((status) => status === seen.status))
     return { kind: 'status', status: seen.status };
+  assertFinished(seen.verb, assignment.verb);
   if (!seen.is_known) throw tenantAmbiguous({ clerkOrgId: target.clerkOrgId ?? '', schema: target.schema });
   if (seen.intent !== null)
     throw interrupted(target, seen.intent, await readInvalidIndexes(client, [target.schema]));

@@ -132,7 +132,8 @@ export async function selectFleet(
   for await (const page of readMembers(database, scope, groups, isLeftOut)) {
     served += page.filter(isServed).length;
     const rest = page.filter((tenant) => wishes.without?.has(tenant.schema) !== true);
-    const others = rest.filter((tenant) => !isServed(tenant));
+    // Nobody asked for a tenant that has come, or changed its status, since the groups were read.
+    const others = isNamed ? rest.filter((tenant) => !isServed(tenant)) : [];
     for (const tenant of others) {
       const verb = scope.memory.verbs.get(tenant.schema);
       const error = verb === undefined ? tenantNotActive(tenant, tenant.status) : tenantUnfinished(verb);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { rehearseTenants, rehearseTenantsRollback } from '../../../src/core/commands/rehearse.ts';
+import { readSelected, selectFleet } from '../../../src/core/fleet/select-fleet.ts';
 import { readRun } from '../../../src/core/ledger/read-runs.ts';
 import { createFleet, resultOf } from '../../support/fleet.ts';
 import { closeGate, WAIT_AT_GATE } from '../../support/gate.ts';
@@ -64,6 +65,31 @@ test('a tenant suspended while it waits its turn is an error if it was asked for
     outcome: 'skipped',
     error: { code: 'TENANT_NOT_ACTIVE', tenant: 'org_b' },
   });
+});
+
+test('a tenant that is registered, suspended or archived while a run of all begins is no error of that run', async () => {
+  const fleet = await createFleet(['org_a', 'org_b', 'org_c']);
+  const { database, query } = fleet;
+  await fleet.add('3_slow.sql', `-- migrate:up\n${WAIT_AT_GATE}`);
+  const selected = await readSelected(database, {});
+  await query(
+    `INSERT INTO tenants (clerk_org_id, schema_name) VALUES ('org_new', 'tid_new'); UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_c'`,
+  );
+  const { notActive, members } = await selectFleet(database, selected);
+  expect(notActive).toEqual([]);
+  expect(members.map(({ tenant }) => tenant.clerkOrgId)).toEqual(['org_a', 'org_b']);
+
+  const gate = await closeGate(fleet.testDatabase);
+  const run = fleet.migrate();
+  await gate.reached();
+  await query(
+    `UPDATE tenants SET status = 'SUSPENDED' WHERE clerk_org_id = 'org_b';
+     INSERT INTO tenantctl.verb_intents (tenant, verb) SELECT id, 'archive' FROM tenantctl.tenants WHERE clerk_org_id = 'org_b'`,
+  );
+  await gate.open();
+  const { totals, tenants } = await run;
+  expect(totals).toMatchObject({ changed: 1, failed: 0, skipped: 1 });
+  expect(tenants.map(({ error }) => error)).toEqual([undefined, undefined]);
 });
 
 test('a retry names what it cannot retry: tenants no longer ACTIVE, gone from the registry, or not of that run', async () => {
