@@ -3,9 +3,11 @@ import { buffer } from 'node:stream/consumers';
 import { escapeIdentifier, type PoolClient } from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { expect, onTestFinished, test } from 'vitest';
+import { copyContent } from '../../../src/core/content/copy-content.ts';
 import { copyInStatement, copyOutStatement } from '../../../src/core/content/copy-table.ts';
 import { loadContent } from '../../../src/core/content/load-content.ts';
 import { measureContent } from '../../../src/core/content/measure-content.ts';
+import type { MaskPlan } from '../../../src/core/content/plan-mask.ts';
 import { readContent } from '../../../src/core/content/read-content.ts';
 import { contentSettings } from '../../../src/core/content/text-form.ts';
 import type { Database } from '../../../src/db/database.ts';
@@ -242,4 +244,29 @@ test('a schema that lacks something of the copy is left as it is', async () => {
     details: ['It has no column a.b.', 'It has no table c.', 'It has no sequence a_id_seq.'],
   });
   expect(await query('SELECT * FROM "Odd ""Target""".a')).toEqual([{ id: 7 }]);
+});
+
+test('a copy within the database whose rows are others than those of its source is refused', async () => {
+  const { make, asSuperuser } = await ownedDatabase();
+  const tables = `CREATE TYPE pair AS (a int, b text); CREATE TABLE kept (p pair); CREATE TABLE pairs (p pair)`;
+  await make(SOURCE, tables, `INSERT INTO pairs VALUES (ROW(1, 'x')), (NULL)`);
+  await make(TARGET, tables);
+  const copy = (masks: MaskPlan = new Map()) =>
+    asSuperuser(async (client) => {
+      const content = await readContent(client, SOURCE, DEFAULT_NAMES);
+      return copyContent(client, { from: SOURCE, to: TARGET, content, names: DEFAULT_NAMES, masks });
+    });
+  expect(await copy()).toBe(2n);
+  // A cast of the type's own has the last word on a value that goes from one type to its namesake.
+  await make(
+    TARGET,
+    `CREATE FUNCTION forget(text) RETURNS pair LANGUAGE sql IMMUTABLE AS $f$ SELECT ROW(NULL::int, substr($1, 4, 1))::pair $f$`,
+    'CREATE CAST (text AS pair) WITH FUNCTION forget(text)',
+  );
+  await expect(copy()).rejects.toMatchObject({
+    code: 'ROWS_DIFFER',
+    message: 'The rows of pairs are not the same in the copy, which was taken back.',
+  });
+  const masked = { rule: 'null', allRows: `ONLY ${SOURCE}.pairs` } as const;
+  expect(await copy(new Map([['pairs', new Map([['p', masked]])]]))).toBe(2n);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { migrateMaster } from '../../../src/core/commands/migrate-master.ts';
 import { readBackup, verifyBackup } from '../../../src/core/backup/read-backup.ts';
 import { readRun, readRunTenants } from '../../../src/core/ledger/read-runs.ts';
@@ -22,6 +22,7 @@ import { createEmbeddedDatabase } from '../../support/database.ts';
 import { createFleet } from '../../support/fleet.ts';
 import { usualProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { signOfLife } from '../../support/sign-of-life.ts';
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'backup-'));
@@ -145,6 +146,20 @@ test('a backup is one snapshot: applications go on, and migrations wait', async 
     { rows: 0 },
   ]);
   expect((await fleet.migrate()).totals).toMatchObject({ changed: 1 });
+});
+
+test('while a reader takes its time, the server hears that the backup goes on, and keeps its lock', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { database, query } = await createFleet(['org_a']);
+  const reader = slowReader(1);
+  const written = backupTenantTo(database, 'org_a', reader.output);
+  await reader.waiting;
+  const sign = await signOfLife(query);
+  vi.advanceTimersByTime(15_000);
+  await signOfLife(query, sign);
+  reader.goOn();
+  expect(await written).toMatchObject({ outcome: 'backed-up' });
 });
 
 test('a backup that cannot be written leaves no file, and the tenant as it was', async () => {

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readBackup } from '../../../src/core/backup/read-backup.ts';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
 import { trySnapshotUnderLock } from '../../../src/core/commands/try-under-lock.ts';
@@ -28,6 +28,7 @@ import { AT_WORK } from '../../../src/core/state/run-at-work.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
+import { signOfLife } from '../../support/sign-of-life.ts';
 import { contentsOf } from '../../support/tenant-content.ts';
 
 const ORDERS = `-- migrate:up
@@ -143,6 +144,23 @@ test('a pipe is read once, like a stream; and a stream may take longer than a tr
   const stream = Readable.from(slowly(), { objectMode: false });
   const later = await restoreTenant(impatient, stream, options(fleet, { as: 'org_c' }));
   expect(later).toMatchObject({ outcome: 'restored', rows: 97 });
+});
+
+test('while a stream takes its time before its end, the server hears that the restoration goes on', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { fleet, file } = await backedUp();
+  const bytes = await readFile(file);
+  const stream = new PassThrough();
+  const restored = restoreTenant(fleet.database, stream, options(fleet, { as: 'org_b' }));
+  stream.write(bytes.subarray(0, -2_000));
+  const loaded = `SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%setval%' AND datname = current_database()`;
+  await expect.poll(() => fleet.query(loaded)).toHaveLength(1);
+  const sign = await signOfLife(fleet.query);
+  vi.advanceTimersByTime(15_000);
+  await signOfLife(fleet.query, sign);
+  stream.end(bytes.subarray(-2_000));
+  expect(await restored).toMatchObject({ outcome: 'restored', rows: 97 });
 });
 
 test('a tenant whose schema or row is gone comes back under its own names', async () => {
