@@ -386,3 +386,48 @@ test('rows that are loaded and have another hash than in the backup are not kept
     UNION ALL SELECT FROM pg_namespace WHERE nspname = '${schemaNameFor('org_b')}'`;
   expect(await fleet.query(left)).toEqual([]);
 });
+
+test('a backup that somebody has changed, hashes and all, is refused, and nothing is left of it', async () => {
+  const { fleet, file } = await backedUp();
+  const { manifest, tables } = await readBackup(file);
+  const rows: Record<string, string[]> = {};
+  for await (const { table, rows: data } of tables) rows[table.name] = [await text(data)];
+  const { content, migrations, shape, measures } = manifest;
+  const { lines: _, ...rowsWithoutLines } = rows;
+  const injection = `true); DROP TABLE public.tenants; --` as unknown as boolean;
+  const changed: readonly [string, object, Readonly<Record<string, string[]>>?][] = [
+    // Its history says something else.
+    ['BACKUP_DAMAGED', { migrations: migrations.map((each) => ({ ...each, batch: 7 })) }],
+    [
+      'BACKUP_DAMAGED',
+      {
+        content: { ...content, tables: content.tables.filter(({ name }) => name !== 'lines') },
+        measures: measures.filter(({ table }) => table !== 'lines'),
+      },
+      rowsWithoutLines,
+    ],
+    ['BACKUP_DAMAGED', { content: { ...content, sequences: [] } }],
+    ['SHAPE_DIFFERS', { shape: { ...shape, objects: shape.objects.slice(1) } }],
+    [
+      'BACKUP_DAMAGED',
+      {
+        content: {
+          ...content,
+          sequences: content.sequences.map((each) => ({ ...each, isCalled: injection })),
+        },
+      },
+    ],
+    ['BACKUP_DAMAGED', { content: { ...content, materializedViews: undefined } }],
+    ['BACKUP_DAMAGED', { seeds: [null] }],
+    ['BACKUP_DAMAGED', { schema: '' }],
+  ];
+  const other = join(fleet.project.folder, 'other.tar');
+  const left = `SELECT clerk_org_id FROM tenants UNION ALL SELECT nspname FROM pg_namespace WHERE nspname ~ '^tid_' ORDER BY 1`;
+  const before = await fleet.query(left);
+  for (const [code, change, given = rows] of changed) {
+    await writeFile(other, (await backupBytes(given, { ...manifest, ...change })).bytes);
+    const refusal = await refusalOf(restoreTenant(fleet.database, other, options(fleet, { as: 'org_b' })));
+    expect({ change, code: refusal.code }).toEqual({ change, code });
+  }
+  expect(await fleet.query(left)).toEqual(before);
+});

@@ -7,6 +7,7 @@ import { counted, listed } from '../../../wording.ts';
 import { backupDamaged } from '../../backup/backup-errors.ts';
 import type { Manifest } from '../../backup/manifest.ts';
 import type { BackupReading } from '../../backup/read-backup.ts';
+import { readRecords } from '../../backup/read-records.ts';
 import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import type { Content } from '../../content/content.ts';
 import { loadContent } from '../../content/load-content.ts';
@@ -25,6 +26,7 @@ import { tenantTarget } from '../../target/target.ts';
 import { assertOwn } from '../build/build-tenant.ts';
 import { fitContent, pickColumns, type FittingContent } from '../build/fit-content.ts';
 import { shapeDiffers } from '../build/shape-differs.ts';
+import { assertHoldsAll, assertSameHistory } from './assert-consistent.ts';
 
 /** The rows of a backup, and the schema that was built for them. */
 export interface Loading {
@@ -87,14 +89,17 @@ async function fill(loading: Loading, client: PoolClient, reading: BackupReading
   const { context, clerkOrgId, schema, isAllowed, allowDrift } = loading;
   const { names } = context.database;
   const { manifest } = reading;
-  const differences = compareShapes(manifest.shape, await readShape(client, schema, context.database));
+  // Whoever changes a file may leave its digest as it was: the objects are compared.
+  const expected = { ...manifest.shape, digest: '' };
+  const differences = compareShapes(expected, await readShape(client, schema, context.database));
   const refused = allowDrift ? [] : differences.filter((difference) => !isAllowed(difference));
   if (refused.length > 0) throw backupDiffers(clerkOrgId, refused);
-  const fitting = allowDrift
-    ? fitContent(manifest.content, await readContent(client, schema, names))
-    : { content: manifest.content, left: [] };
+  const here = await readContent(client, schema, names);
+  if (!allowDrift) assertHoldsAll(manifest.content, here);
+  const fitting = allowDrift ? fitContent(manifest.content, here) : { content: manifest.content, left: [] };
   const { content, left } = fitting;
   await loadRows(loading, client, content, reading);
+  assertSameHistory(manifest, await readRecords(client, schema, names));
   const measures = await measureContent(client, schema, content);
   const wrong = differingTables(manifest, fitting, measures);
   if (wrong.length > 0) throw rowsDiffer(clerkOrgId, wrong);
