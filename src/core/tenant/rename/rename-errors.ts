@@ -68,7 +68,7 @@ export function renameRefused(
   // A row of the new organization was inserted meanwhile.
   if (error.sqlstate === '23505') return tenantExists(to.clerkOrgId, '', CHOOSE, from.clerkOrgId);
   const unheld = unheldId(to.clerkOrgId, error, from.clerkOrgId);
-  if (unheld !== error) return unheld;
+  if (unheld.code === 'ORGANIZATION_ID_INVALID') return unheld;
   if (error.sqlstate === '42710')
     return error.with({
       hint: 'TENANT_ROLE names the role after the schema. If nobody uses the one that has this name, drop it. Without --with-schema, both keep their names.',
