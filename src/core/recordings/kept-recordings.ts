@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { isKnexExtended } from '../../db/knex/insides.ts';
 import { messageOf } from '../../errors.ts';
 import { listed } from '../../wording.ts';
 import type { Direction } from '../files/load.ts';
@@ -91,15 +92,15 @@ export function openKeptRecordings(
       try {
         const { mayWrite, keyFor } = await readCircumstances(database, surroundings, warn);
         if (!mayWrite) return;
-        const rows = await Promise.all(
-          shown.map((one) => {
-            const { file } = one.migration;
-            const earlier = found.get(idOf(file, direction));
-            return rowFor(one, keyFor(file), earlier, database);
-          }),
-        );
-        const kept = rows.filter((row) => row !== undefined);
-        await writeKept(database, kept, direction);
+        const isCode = ({ migration }: ShownRecording) => migration.file.format !== 'sql';
+        const isExtended = shown.some(isCode) && isKnexExtended(surroundings.directory);
+        const rows = shown.flatMap((one) => {
+          if (isExtended && isCode(one)) return [];
+          const { file } = one.migration;
+          const earlier = found.get(idOf(file, direction));
+          return rowFor(one, keyFor(file), earlier, database) ?? [];
+        });
+        await writeKept(database, rows, direction);
       } catch (error) {
         if (!database.isCancelled) warn(`What the migrations have sent was not kept: ${messageOf(error)}`);
       }

@@ -1,5 +1,4 @@
 import type { Database } from '../../db/database.ts';
-import { isKnexExtended } from '../../db/knex/insides.ts';
 import type { CodeFile } from '../code/code-files.ts';
 import { checksumOf, type MigrationFile } from '../files/source.ts';
 import type { KeptRecording, Shown, ShownRecording } from './shown.ts';
@@ -44,17 +43,17 @@ export function recordingOf(
  * @param earlier the valid row for it
  * @returns undefined if nothing is to be stored
  */
-export async function rowFor(
+export function rowFor(
   recording: ShownRecording,
   key: string,
   earlier: FoundRecording | undefined,
   { conceal }: Pick<Database, 'conceal'>,
-): Promise<NewRow | undefined> {
+): NewRow | undefined {
   const { migration, verdict, witness, isUsable } = recording;
   const { file, checksum } = migration;
   const isSql = file.format === 'sql';
   // The process may have run other code than the files contain.
-  if (!isSql && (verdict.kind === 'changed' || (await isKnexExtended(file.path)))) return undefined;
+  if (!isSql && verdict.kind === 'changed') return undefined;
   // It may have changed since it was loaded.
   if (checksumOf(file) !== checksum) return undefined;
   const before = earlier?.differing ?? 0;

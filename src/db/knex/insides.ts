@@ -1,10 +1,12 @@
 // By default: an application's bundle often has a createRequire of its own at the top.
+import { EventEmitter } from 'node:events';
 import module from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Knex } from 'knex';
 import { exportsOf } from '../exports-of.ts';
 import type { DialectClient, DialectClientClass } from './migration-client.ts';
 import type { createKnex as PackedKnex } from './packed-knex.ts';
+import { KNEX_METHODS } from './knex-methods.ts';
 import { isSupported, projectKnexVersion } from './project-knex.ts';
 
 /** The only file that uses Knex's internals (3.3). Its test fails if a newer Knex changes one. */
@@ -67,23 +69,18 @@ export function dialectOf(createKnex: typeof PackedKnex): DialectClientClass {
  * @param path a migration's
  */
 export async function loadKnex(path: string): Promise<typeof PackedKnex> {
-  return projectKnex(path) ?? packedKnex();
+  return projectKnex(path) ?? exportsOf(await import('./packed-knex.ts')).createKnex;
 }
 
 /**
- * Whether the Knex that migrations get has methods that the packed one lacks, which has those of all older versions:
- * the application has extended it, and in another process the same code may do something else.
- * @param path a migration's
+ * Whether the Knex that migrations get has methods that no version has of itself: the application has extended it, and
+ * in another process the same code may do something else. To find out takes some milliseconds.
+ * @param directory of the migrations
  */
-export async function isKnexExtended(path: string): Promise<boolean> {
-  const own = projectKnex(path);
+export function isKnexExtended(directory: string): boolean {
+  const own = projectKnex(join(directory, 'migration.js'));
   if (own === undefined) return false;
-  const known = methodsOf(await packedKnex());
-  return [...methodsOf(own)].some((name) => !known.has(name));
-}
-
-async function packedKnex(): Promise<typeof PackedKnex> {
-  return exportsOf(await import('./packed-knex.ts')).createKnex;
+  return [...methodsOf(own)].some((name) => !KNEX_METHODS.has(name));
 }
 
 function projectKnex(path: string): typeof PackedKnex | undefined {
@@ -105,7 +102,7 @@ function loadedKnex(require: NodeJS.Require): typeof PackedKnex | undefined {
 }
 
 /** The names of all methods of Knex's builders, which `extend` adds to. */
-function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
+export function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
   const knex = createKnex({ client: 'pg' });
   const client = knex.client as { viewBuilder?(...args: unknown[]): object };
   const builders: object[] = [knex.queryBuilder(), knex.schema];
@@ -114,9 +111,15 @@ function methodsOf(createKnex: typeof PackedKnex): ReadonlySet<string> {
   // Knex 0.21 has none.
   const view = client.viewBuilder?.('create', 'a', () => {});
   if (view !== undefined) builders.push(view);
-  const names = new Set<string>();
-  for (const builder of builders)
-    for (let type = builder; type !== Object.prototype; type = Object.getPrototypeOf(type) as object)
-      for (const name of Object.getOwnPropertyNames(type)) names.add(name);
+  // What builders have of Node differs between its versions.
+  const ofNode = new Set(namesIn(new EventEmitter()));
+  return new Set(builders.flatMap(namesIn).filter((name) => !ofNode.has(name)));
+}
+
+/** The names of an object's own properties, and of those that it inherits. */
+function namesIn(object: object): string[] {
+  const names: string[] = [];
+  for (let type = object; type !== Object.prototype; type = Object.getPrototypeOf(type) as object)
+    names.push(...Object.getOwnPropertyNames(type));
   return names;
 }

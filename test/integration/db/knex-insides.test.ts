@@ -3,7 +3,15 @@ import { callbackify } from 'node:util';
 import createKnex from 'knex';
 import type { PoolClient } from 'pg';
 import { expect, test } from 'vitest';
-import { beginTransaction, dialectOf, isFrame, onQuery, READ_BY_KNEX } from '../../../src/db/knex/insides.ts';
+import {
+  beginTransaction,
+  dialectOf,
+  isFrame,
+  methodsOf,
+  onQuery,
+  READ_BY_KNEX,
+} from '../../../src/db/knex/insides.ts';
+import { KNEX_METHODS } from '../../../src/db/knex/knex-methods.ts';
 import { withClient } from '../../../src/db/transaction.ts';
 import { createDatabase } from '../../support/database.ts';
 
@@ -81,4 +89,12 @@ test('this version of Knex does inside what tenantctl relies on', async () => {
     expect(transaction.userParams).toEqual({ schema: 'a' });
     await transaction.rollback();
   });
+});
+
+test('the builders of Knex have the methods that are listed, and one that an application adds is another', () => {
+  expect(methodsOf(createKnex)).toEqual(KNEX_METHODS);
+  createKnex.QueryBuilder.extend('ofAnApplication', function () {
+    return this;
+  });
+  expect(methodsOf(createKnex)).toEqual(new Set([...KNEX_METHODS, 'ofAnApplication']));
 });
