@@ -28,10 +28,16 @@ interface Token {
   readonly tokenName: string;
 }
 
-/** The tokens of a text, with offsets in UTF-8 bytes. @throws the lexer's error, for an unclosed string */
+/** The lexer of libpg-query does not escape other control characters in the JSON that it answers with. */
+const UNESCAPED = /(?![\n\r\t\u007F-\u009F])\p{Cc}/gu;
+
+/**
+ * The tokens of a text, with offsets in UTF-8 bytes. In their texts, a space stands for a control character.
+ * @throws the lexer's error, for an unclosed string
+ */
 export async function scan(text: string): Promise<readonly Token[]> {
   const parser = await loadParser();
-  return (await parser.scan(text)).tokens;
+  return (await parser.scan(text.replaceAll(UNESCAPED, ' '))).tokens;
 }
 
 /** A node of the parse tree: an object with one key, its kind, with the fields of libpg-query's protobuf. */

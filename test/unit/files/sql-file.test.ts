@@ -82,6 +82,14 @@ test.for([
   });
 });
 
+test('a string may have any control character but NUL', async () => {
+  const up = `SELECT '${String.fromCharCode(...Array.from({ length: 31 }, (_, at) => at + 1))}'\f, 1;`;
+  expect(await parse(`-- migrate:up\n${up}\n-- migrate:down\nSELECT 2;`)).toMatchObject({
+    up,
+    down: 'SELECT 2;',
+  });
+});
+
 test.for(["SELECT 'a", 'SELECT $$ a', 'SELECT 1 /* a /* b */', 'SELECT "a', "SELECT E'a\\'"])(
   'a marker that is swallowed by what is never ended is a mistake: %s',
   async (up) => {
