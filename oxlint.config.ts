@@ -197,8 +197,12 @@ export default defineConfig({
       ],
     ),
     asLibrary(['src/db/open.ts'], [BELOW_CORE]),
-    // Whether the owner of a folder still lives is a question for the system, and so is who is at work here.
-    ...['src/db/embedded/folder-lock.ts', 'src/core/ledger/process-facts.ts'].map((file) => ({
+    // Whether the owner of a folder or of a file still lives is a question for the system, and so is who is at work here.
+    ...[
+      'src/db/embedded/folder-lock.ts',
+      'src/core/ledger/process-facts.ts',
+      'src/core/backup/backup-file.ts',
+    ].map((file) => ({
       files: [file],
       rules: { 'no-restricted-imports': 'off' as const },
     })),

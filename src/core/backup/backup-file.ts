@@ -1,13 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, constants, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, link, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { kill, pid, uptime } from 'node:process';
 import type { Writable } from 'node:stream';
 import { TenantctlError } from '../../errors.ts';
 import { backupUnwritable } from './backup-errors.ts';
 
-/** What a file is called until it is complete: `<name>.<8 hexadecimal digits>.partial`. */
-const PARTIAL = /\.[0-9a-f]{8}\.partial$/;
+/** What a file is called until it is complete: `<name>.<machine>-<process id>.<8 hexadecimal digits>.partial`. */
+const PARTIAL = /(?:\.(?<machine>[0-9a-f]{8})-(?<pid>\d+))?\.[0-9a-f]{8}\.partial$/;
 
 /**
  * The name of a backup's file: organization, schema and time, in characters that every file system takes.
@@ -19,7 +21,8 @@ export function backupFileName(clerkOrgId: string, schema: string, madeAt: strin
 }
 
 /**
- * Creates the folder, for its owner alone, if it is missing and its parent exists.
+ * Creates the folder, for its owner alone, if it is missing and its parent exists. Removes the unfinished files of
+ * processes of this machine that have ended.
  * @throws TenantctlError FILE_UNUSABLE if no file can be created in the folder
  */
 export async function prepareBackupFolder(folder: string): Promise<void> {
@@ -30,12 +33,37 @@ export async function prepareBackupFolder(folder: string): Promise<void> {
     });
     if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     await access(folder, constants.W_OK | constants.X_OK);
+    for (const name of await partialFiles(folder))
+      if (await isAbandoned(folder, name)) await rm(join(folder, name), { force: true });
   } catch (cause) {
     throw backupUnwritable(folder, cause);
   }
 }
 
-/** Files that a killed command has left in the folder, or that one at work is writing. */
+async function isAbandoned(folder: string, name: string): Promise<boolean> {
+  const { machine, pid: writer } = PARTIAL.exec(name)?.groups ?? {};
+  if (writer === undefined || machine !== (await thisMachine())) return false;
+  if (Number(writer) !== pid) return !isAlive(Number(writer));
+  // A container's first process has the same number after each start.
+  const found = await stat(join(folder, name)).catch(() => undefined);
+  return found !== undefined && found.mtimeMs < Date.now() - uptime() * 1000;
+}
+
+function isAlive(process: number): boolean {
+  try {
+    return kill(process, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Within it, a number means one process: containers have numbers of their own. */
+async function thisMachine(): Promise<string> {
+  const space = await readlink('/proc/self/ns/pid').catch(() => '');
+  return createHash('sha256').update(`${hostname()} ${space}`).digest('hex').slice(0, 8);
+}
+
+/** Files that a killed command of another machine has left in the folder, or that one at work is writing. */
 export async function partialFiles(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => PARTIAL.test(name)).toSorted();
 }
@@ -53,7 +81,8 @@ export async function writeBackupFile<T>(
   write: (output: Writable) => Promise<T>,
   nameOf: (written: T) => string,
 ): Promise<{ readonly written: T; readonly path: string }> {
-  const partial = join(folder, `${stem}.${randomBytes(4).toString('hex')}.partial`);
+  const writer = `${await thisMachine()}-${pid}`;
+  const partial = join(folder, `${stem}.${writer}.${randomBytes(4).toString('hex')}.partial`);
   const output = createWriteStream(partial, { flags: 'wx', mode: 0o600, flush: true });
   let failure: Error | undefined;
   output.on('error', (error) => (failure ??= error));
