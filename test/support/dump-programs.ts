@@ -12,6 +12,8 @@ const DEBIAN = '/usr/lib/postgresql';
 export interface DumpPrograms {
   /** Dumps a database in pg_restore's format. */
   readonly dump: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
+  /** The plain dump of one schema. */
+  readonly dumpSchema: (testDatabase: Pick<TestServerDatabase, 'url'>, schema: string) => Promise<string>;
   /** Restores it in one transaction. @throws Error unless pg_restore exits with 0 */
   readonly restore: (testDatabase: TestServerDatabase, file: string, ...options: string[]) => Promise<void>;
 }
@@ -47,6 +49,11 @@ function programsIn(folder: string): DumpPrograms {
   return {
     async dump({ url }, file, ...options) {
       await run(join(folder, 'pg_dump'), ['-Fc', '-f', file, ...options, url]);
+    },
+    async dumpSchema({ url }, schema) {
+      const quoted = `"${schema.replaceAll('"', '""')}"`;
+      const args = ['-n', quoted, '--no-owner', url];
+      return (await run(join(folder, 'pg_dump'), args, { maxBuffer: 1 << 28 })).stdout;
     },
     async restore({ url }, file, ...options) {
       await run(join(folder, 'pg_restore'), ['-1', '-d', url, ...options, file]);

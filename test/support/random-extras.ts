@@ -71,7 +71,12 @@ export const EXTRAS = {
     CHECK_NOW,
     `CREATE UNLOGGED TABLE "like ${n}" (LIKE ${t} INCLUDING ALL)`,
     `CREATE TABLE "no columns ${n}" ()`,
-    `INSERT INTO "no columns ${n}" DEFAULT VALUES`,
+    `INSERT INTO "no columns ${n}" SELECT FROM generate_series(1, 3)`,
+  ],
+  large: (_: string, n: number) => [
+    // More than one part of a backup, without a key, each row twice.
+    `CREATE TABLE "large ${n}" (n int, body char(200))`,
+    `INSERT INTO "large ${n}" SELECT n % 700, md5((n % 700)::text) FROM generate_series(1, 1400) n`,
   ],
   own: (t: string, n: number) => [
     `ALTER TABLE ${t} ADD table_oid regclass DEFAULT '"log"'`,

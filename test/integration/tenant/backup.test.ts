@@ -22,7 +22,7 @@ import { createEmbeddedDatabase } from '../../support/database.ts';
 import { createFleet } from '../../support/fleet.ts';
 import { usualProject } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
-import { signOfLife } from '../../support/sign-of-life.ts';
+import { signsOfLife } from '../../support/sign-of-life.ts';
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'backup-'));
@@ -155,9 +155,9 @@ test('while a reader takes its time, the server hears that the backup goes on, a
   const reader = slowReader(1);
   const written = backupTenantTo(database, 'org_a', reader.output);
   await reader.waiting;
-  const sign = await signOfLife(query);
+  const signs = await signsOfLife(query);
   vi.advanceTimersByTime(15_000);
-  await signOfLife(query, sign);
+  await signsOfLife(query, signs);
   reader.goOn();
   expect(await written).toMatchObject({ outcome: 'backed-up' });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
+import { Client } from 'pg';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { readBackup } from '../../../src/core/backup/read-backup.ts';
 import { writeBackup } from '../../../src/core/backup/write-backup.ts';
@@ -28,7 +29,7 @@ import { AT_WORK } from '../../../src/core/state/run-at-work.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
 import { createTable } from '../../support/project.ts';
 import { refusalOf } from '../../support/refusal.ts';
-import { signOfLife } from '../../support/sign-of-life.ts';
+import { signsOfLife } from '../../support/sign-of-life.ts';
 import { contentsOf } from '../../support/tenant-content.ts';
 
 const ORDERS = `-- migrate:up
@@ -156,9 +157,9 @@ test('while a stream takes its time before its end, the server hears that the re
   stream.write(bytes.subarray(0, -2_000));
   const loaded = `SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%setval%' AND datname = current_database()`;
   await expect.poll(() => fleet.query(loaded)).toHaveLength(1);
-  const sign = await signOfLife(fleet.query);
+  const signs = await signsOfLife(fleet.query);
   vi.advanceTimersByTime(15_000);
-  await signOfLife(fleet.query, sign);
+  await signsOfLife(fleet.query, signs);
   stream.end(bytes.subarray(-2_000));
   expect(await restored).toMatchObject({ outcome: 'restored', rows: 97 });
 });
@@ -226,6 +227,20 @@ test('a backup replaces the tenant, which stays as it is if that fails, and noth
   expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
   expect((await fleet.status()).tenants).toMatchObject({ upToDate: 2, broken: 0 });
   expect((await fleet.migrate()).totals).toMatchObject({ upToDate: 2, failed: 0 });
+});
+
+test('a tenant is not replaced under a transaction that is using it', async () => {
+  const { fleet, file, schema } = await backedUp();
+  const [before] = await contentsOf(fleet, ['org_a']);
+  const client = new Client({ connectionString: fleet.testDatabase.url });
+  await client.connect();
+  await client.query(`BEGIN; UPDATE ${schema}.orders SET total = 77`);
+  const impatient = options(fleet, { replace: true, lockTimeoutMs: 100, retries: 0 });
+  const refusal = await refusalOf(restoreTenant(fleet.database, file, impatient));
+  await client.query('ROLLBACK');
+  await client.end();
+  expect(refusal.sqlstate).toBe('55P03');
+  expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
 });
 
 test('what a killed restoration with --replace has left goes with the tenant', async () => {
