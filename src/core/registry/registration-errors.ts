@@ -119,7 +119,7 @@ export function rowNeeded(names: Names, tenant: string, toFill: readonly string[
     'TENANT_UNKNOWN',
     tenant,
     `The registry has no row for "${tenant}", and tenantctl cannot insert one into ${registryName(names)}: ${why}.`,
-    `Insert the row as your application does, with ${organization} = ${literal(tenant)}, ${schema} NULL and ${status} NULL or ${writtenStatus(names, 'PROVISIONING')}. Then provision again.${otherwise}`,
+    `Insert the row as your application does, with ${organization} = ${literal(tenant)}, ${schema} NULL and ${status} NULL or ${writtenStatus(names, 'PROVISIONING')}. Then run the command again.${otherwise}`,
   );
 }
 

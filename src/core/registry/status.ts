@@ -56,10 +56,13 @@ export function whereRow(names: Names, { clerkOrgId, schema: tenantSchema }: Ten
   return `${organization}::text = ${literal(clerkOrgId)} AND coalesce(${schema}::text, '') = ${literal(tenantSchema)}`;
 }
 
-/** SQL for a tenant's status; NULL if it has no row. Read it under the tenant's lock. */
+/**
+ * SQL for a tenant's status; NULL if it has no row. Read it under the tenant's lock. A registry without a unique key may
+ * have the row twice.
+ */
 export function statusIn(names: Names, tenant: TenantNames): string {
   const { table, status } = registrySql(names);
-  return `(SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, tenant)})`;
+  return `(SELECT ${statusOf(names, status)} FROM ${table} WHERE ${whereRow(names, tenant)} LIMIT 1)`;
 }
 
 function updateStatus(names: Names, shape: RegistryShape, where: string, { from, to }: Change): string {

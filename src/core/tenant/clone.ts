@@ -114,6 +114,8 @@ async function clone(
   if (registration === undefined) throw new Error('there is one for each organization');
   if (registration.error !== undefined) throw registration.error;
   if (registration.status !== TRANSITIONS.clone.during) throw cloneExists(registration);
+  // A row that the application has inserted.
+  if (!registration.isKnown) await prepareState(database, await readState(database), observe);
   const build = {
     context,
     clerkOrgId,

@@ -180,6 +180,8 @@ async function restoreInRun(
   await run.begin(plan.steps.map(({ name }) => name));
   const [registration] = target.isReplaced ? [] : await registerTenants(database, registry, [target]);
   if (registration?.error !== undefined) throw registration.error;
+  // A row that the application has inserted.
+  if (registration?.isKnown === false) await prepareState(database, await readState(database), observe);
   const forward = { allowOutOfOrder };
   observe({ type: 'selected', total: 1, due: 1 });
   const [result] = await serveRestores(

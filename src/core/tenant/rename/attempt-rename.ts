@@ -8,6 +8,7 @@ import { tryUnderLock } from '../../commands/try-under-lock.ts';
 import { recordInLedger } from '../../ledger/record-in-run.ts';
 import { findTenants } from '../../registry/registry.ts';
 import type { RegistryShape } from '../../registry/registry-shape.ts';
+import { refusedSchema } from '../../registry/registration-errors.ts';
 import { renameRow, selectRenameFacts, type RenameFacts } from '../../registry/rename-row.ts';
 import type { Observer } from '../../report/event.ts';
 import type { RunContext } from '../../run/run-context.ts';
@@ -103,6 +104,8 @@ export async function renameInTransaction(
   const text = [renameKnown(from, to), renameRow(names, registry, from, to)].join(';\n');
   const [known, row] = (await client.query(text)) as unknown as QueryResult[];
   if (known?.rowCount !== 1) throw tenantAmbiguous(from);
+  if ((row?.rowCount ?? 0) > 1)
+    throw refusedSchema({ ...from, sharedBy: `"${from.clerkOrgId}", "${from.clerkOrgId}"` });
   if (row?.rowCount !== 1) throw toDatabaseError(new Error('the row of the tenant was changed meanwhile'));
   return { ...renamed, role };
 }

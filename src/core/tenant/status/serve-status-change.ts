@@ -104,8 +104,9 @@ function attemptChange(
       await call(client, target, before);
       const text = [changeStatus(names, registry, tenant, TRANSITIONS[change]), look].join(';\n');
       const [changed, seen] = (await client.query(text)) as unknown as QueryResult[];
-      if (before !== undefined && changed?.rowCount !== 1) throw hasChangedStatus(before);
-      if (changed?.rowCount === 1) {
+      const isChanged = (changed?.rowCount ?? 0) > 0;
+      if (before !== undefined && !isChanged) throw hasChangedStatus(before);
+      if (isChanged) {
         if (after !== undefined) {
           await call(client, target, after);
           const { rows } = await client.query<{ status: string }>(look);
