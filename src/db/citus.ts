@@ -29,3 +29,17 @@ export function setOnNodes(setting: string, value: number): string {
 
 /** The coordinator could not reach a node: its message with 08006, while its own connection is well. Knex puts the SQL before it. */
 export const NODE_AWAY = /(?:^| - )connection to the remote node /;
+
+/**
+ * Where the tables of some names are, in the schemas of which there is one on a node: $1 schemas, $2 names of tables.
+ * A shard is the table's name on its node.
+ */
+export const SHARDS = `SELECT n.nspname AS schema, c.relname AS name, d.nodename AS host, d.nodeport AS port,
+    shard_name(c.oid::regclass, h.shardid)::text AS shard
+  FROM unnest($1::text[]) w(schema) JOIN pg_namespace n ON n.nspname = w.schema
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY ($2::text[])
+  JOIN pg_dist_shard h ON h.logicalrelid = c.oid JOIN pg_dist_placement p USING (shardid)
+  JOIN pg_dist_node d ON d.groupid = p.groupid AND d.noderole = 'primary'`;
+
+/** Runs a query at each of some nodes, at once: $1 hosts, $2 ports, $3 queries, each of which selects one text. */
+export const RUN_ON_NODES = `SELECT success, result FROM master_run_on_worker($1::text[], $2::int[], $3::text[], true)`;

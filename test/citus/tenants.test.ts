@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
+import { readHistories } from '../../src/core/target/history.ts';
 import { createCitusDatabase } from '../support/citus.ts';
 import { fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
 import { createTable, knexMigration, usualProject } from '../support/project.ts';
@@ -20,6 +21,11 @@ async function createCitusFleet(organizations: readonly string[]): Promise<TestF
   for (const { error } of organizations.length === 0 ? [] : await fleet.provision(...organizations))
     if (error !== undefined) throw error;
   return fleet;
+}
+
+function readAll({ database }: TestFleet) {
+  const tables = ORGS.map((org) => ({ schema: schemaNameFor(org), hasHistory: true, hasLock: true }));
+  return readHistories(database, database.names.tenantHistory, tables);
 }
 
 /** How many tables there are of each kind, and how many of them nodes have. */
@@ -152,6 +158,30 @@ test('what others write to a history is seen, though nothing on a node tells of 
 
   expect(resultOf(result, 'org_a').outcome).toBe('migrated');
   expect(resultOf(result, 'org_b').outcome).toBe('up-to-date');
+});
+
+test('the histories of a node are read together, whatever their migrations are called', async () => {
+  const fleet = await createCitusFleet(ORGS);
+  const name = `20250101000009_<a> & "b".sql`;
+  await fleet.query(
+    `INSERT INTO ${schemaNameFor('org_1')}.knex_migrations_tenant (name, batch) VALUES ('${name}', 7)`,
+  );
+
+  const histories = await readAll(fleet);
+
+  expect([...histories.values()].map(({ entries }) => entries.length)).toEqual([2, 3, 2, 2, 2, 2]);
+  expect(histories.get(schemaNameFor('org_1'))?.entries.at(-1)).toEqual({ name, batch: 7 });
+});
+
+test('a history that is not what Knex made hides no other of its node', async () => {
+  const fleet = await createCitusFleet(ORGS);
+  await fleet.query(`ALTER TABLE ${schemaNameFor('org_1')}.knex_migrations_tenant DROP COLUMN batch`);
+
+  const histories = await readAll(fleet);
+
+  const others = ORGS.filter((org) => org !== 'org_1').map((org) => histories.get(schemaNameFor(org)));
+  expect(others.map((history) => history?.entries.length)).toEqual(others.map(() => 2));
+  expect(histories.has(schemaNameFor('org_1'))).toBe(false);
 });
 
 test('roles of tenants are refused before anything is done', async () => {

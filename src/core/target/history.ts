@@ -6,6 +6,7 @@ import { withClient } from '../../db/transaction.ts';
 import type { TenantctlError } from '../../errors.ts';
 import { LOCK_ENDING } from '../../names.ts';
 import type { Database } from '../../db/database.ts';
+import { readNodeHistories, type HistoryRow as Row } from './node-histories.ts';
 
 export interface HistoryEntry {
   readonly name: string;
@@ -66,16 +67,12 @@ export async function readMasterHistory(database: Database): Promise<History> {
   return (await readHistories(database, table, rows)).get('public') ?? EMPTY_HISTORY;
 }
 
+/** The columns of a row, by kind of table. */
+const ENTRY = 'id, batch, name';
+const LOCK = 'NULL::int AS id, is_locked AS batch, NULL::text AS name';
+
 /** Histories per query: each locks two tables and an index until the query ends. */
 const HISTORIES_PER_QUERY = 25;
-
-/** A row of a history table, or of Knex's lock table if `id` is null. */
-interface Row {
-  readonly i: number;
-  readonly id: number | null;
-  readonly batch: number | null;
-  readonly name: string | null;
-}
 
 /**
  * Selects plain rows in few strings: an aggregate with a sort would double the server's cost. The tables may
@@ -113,8 +110,27 @@ export async function readHistories(
       } else histories.delete(chunk[0]?.schema ?? '');
     }
   };
+  /** @returns those that no node has, or that it could not read together */
+  const readFromNodes = async (those: readonly HistoryTables[]): Promise<HistoryTables[]> => {
+    const columns = { [table]: ENTRY, ...(knexLock && { [lockTableOf(table)]: LOCK }) };
+    const names = those.map(({ schema }) => schema);
+    const left = new Map(those.map((each) => [each.schema, each]));
+    for (const { schemas: some, rows } of await readNodeHistories(database, columns, names)) {
+      // Why a node did not answer is told by a tenant of it.
+      const [first] = some.map((schema) => left.get(schema)).filter((each) => each !== undefined);
+      if (rows === undefined && first !== undefined) await readChunk([first]);
+      const unreadable = rows === undefined ? histories.get(first?.schema ?? '')?.unreadable : undefined;
+      if (rows === undefined && unreadable === undefined) continue;
+      for (const schema of some) {
+        left.delete(schema);
+        histories.set(schema, { ...historyFrom(rows?.get(schema) ?? [], share), ...(unreadable && { unreadable }) });
+      }
+    }
+    return [...left.values()];
+  };
   const limit = pLimit(database.width);
-  const present = schemas.filter(({ hasHistory, hasLock }) => hasHistory || (knexLock && hasLock));
+  const there = schemas.filter(({ hasHistory, hasLock }) => hasHistory || (knexLock && hasLock));
+  const present = database.hasNodes && there.length > 0 ? await readFromNodes(there) : there;
   const chunks: Promise<void>[] = [];
   for (let at = 0; at < present.length; at += HISTORIES_PER_QUERY)
     chunks.push(limit(() => readChunk(present.slice(at, at + HISTORIES_PER_QUERY))));
@@ -151,8 +167,8 @@ function selectRows(
   index: number,
   knexLock: boolean,
 ): string[] {
-  const history = `SELECT ${index} AS i, id, batch, name FROM ${qualified(schema, table)}`;
-  const lock = `SELECT ${index} AS i, NULL::int AS id, is_locked AS batch, NULL::text AS name FROM ${qualified(schema, lockTableOf(table))}`;
+  const history = `SELECT ${index} AS i, ${ENTRY} FROM ${qualified(schema, table)}`;
+  const lock = `SELECT ${index} AS i, ${LOCK} FROM ${qualified(schema, lockTableOf(table))}`;
   return [...(hasHistory ? [history] : []), ...(knexLock && hasLock ? [lock] : [])];
 }
 
