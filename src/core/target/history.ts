@@ -123,7 +123,10 @@ export async function readHistories(
       if (rows === undefined && unreadable === undefined) continue;
       for (const schema of some) {
         left.delete(schema);
-        histories.set(schema, { ...historyFrom(rows?.get(schema) ?? [], share), ...(unreadable && { unreadable }) });
+        histories.set(schema, {
+          ...historyFrom(rows?.get(schema) ?? [], share),
+          ...(unreadable && { unreadable }),
+        });
       }
     }
     return [...left.values()];

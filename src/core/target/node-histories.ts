@@ -44,7 +44,10 @@ export async function readNodeHistories(
   columns: Columns,
   schemas: readonly string[],
 ): Promise<NodeRows[]> {
-  const { rows: shards } = await database.query<Shard & QueryResultRow>(SHARDS, [schemas, Object.keys(columns)]);
+  const { rows: shards } = await database.query<Shard & QueryResultRow>(SHARDS, [
+    schemas,
+    Object.keys(columns),
+  ]);
   const nodes = [...Map.groupBy(shards, ({ host, port }) => `${host}:${port}`).values()].map((all) => [
     ...Map.groupBy(all, ({ schema }) => schema),
   ]);
@@ -65,7 +68,12 @@ async function askNodes(
   const { rows: answers } = await database.query<{ success: boolean; result: string }>(RUN_ON_NODES, [
     places.map((place) => place?.host),
     places.map((place) => place?.port),
-    nodes.map((some) => readingText(columns, some.map(([, shards]) => shards))),
+    nodes.map((some) =>
+      readingText(
+        columns,
+        some.map(([, shards]) => shards),
+      ),
+    ),
   ]);
   return nodes.map((some, nth) => {
     const { success, result } = answers[nth] ?? { success: false, result: '' };
@@ -75,7 +83,12 @@ async function askNodes(
 }
 
 function bySchema(schemas: readonly string[], result: string): Map<string, HistoryRow[]> {
-  const all = JSON.parse(result === '' ? '[]' : result) as [number, number | null, number | null, string | null][];
+  const all = JSON.parse(result === '' ? '[]' : result) as [
+    number,
+    number | null,
+    number | null,
+    string | null,
+  ][];
   const rows = Map.groupBy(
     all.map(([i, id, batch, name]) => ({ i, id, batch, name })),
     ({ i }) => i,
