@@ -87,6 +87,12 @@ export type { Tombstone } from './core/state/tombstones.ts';
 export { planRename, renameTenant, type RenameOptions, type RenameResult } from './core/tenant/rename.ts';
 export type { StaleObject } from './core/tenant/rename/rename-schema.ts';
 
+// Moving tenants between the nodes of a cluster
+export { movedDocument, type MovedDocument } from './core/documents/move-document.ts';
+export { nodesDocument, type NodesDocument } from './core/documents/nodes-document.ts';
+export { tenantsByNode, type NodeTenants, type TenantsByNode } from './core/fleet/tenants-by-node.ts';
+export { moveTenant, planMove, type MoveOptions, type MoveResult } from './core/tenant/move.ts';
+
 // Restoring
 export {
   planRestore,

@@ -38,6 +38,10 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant rename org_acme org_globex',
     'tenant rename org_acme org_globex --with-schema --dry-run',
   ],
+  'tenant move': [
+    'tenant move org_acme --to worker-2.internal',
+    'tenant move org_acme --to worker-2.internal:5433 --dry-run',
+  ],
   'tenant clone': [
     'tenant clone org_acme org_acme_test',
     'tenant clone org_acme org_demo --mask mask.json --mask-rest keep',
@@ -95,7 +99,14 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   runs: ['runs --limit 5'],
   'runs show': ['runs show latest', 'runs show 42 --all'],
   report: ['report --html fleet.html', 'report --html - --no-sizes > fleet.html', 'report --json'],
-  status: ['status --verbose', 'status --all', 'status --check', 'status --watch', 'status --watch 5 --json'],
+  status: [
+    'status --nodes',
+    'status --verbose',
+    'status --all',
+    'status --check',
+    'status --watch',
+    'status --watch 5 --json',
+  ],
   help: ['help migrate tenants'],
 };
 

@@ -2,6 +2,7 @@
  * All that db knows of Citus (https://docs.citusdata.com), which puts each new schema on a node of its cluster if
  * citus.enable_schema_based_sharding is on. Its settings are unknown to other servers.
  */
+import { identifier, literal } from './sql.ts';
 
 /** SQL for whether new schemas are put on nodes; false on a server without Citus. */
 export const SPREADS_SCHEMAS = `coalesce(current_setting('citus.enable_schema_based_sharding', true)::bool, false)`;
@@ -43,3 +44,42 @@ export const SHARDS = `SELECT n.nspname AS schema, c.relname AS name, d.nodename
 
 /** Runs a query at each of some nodes, at once: $1 hosts, $2 ports, $3 queries, each of which selects one text. */
 export const RUN_ON_NODES = `SELECT success, result FROM master_run_on_worker($1::text[], $2::int[], $3::text[], true)`;
+
+/** SQL for whether schemas can be on nodes at all: Citus 12 or newer. */
+export const HAS_NODES = `to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL`;
+
+/** The nodes, with whether schemas may be put on them. */
+export const SELECT_NODES = `SELECT nodename AS host, nodeport AS port, isactive AS "isActive", shouldhaveshards AS "takesTenants"
+  FROM pg_dist_node WHERE noderole = 'primary' ORDER BY nodename, nodeport`;
+
+/** SQL for the schemas that are on a node, and where. One without tables is nowhere. */
+export const SCHEMAS_ON_NODES = schemasOnNodes('');
+
+/** As SCHEMAS_ON_NODES, with `bytes`: null if the node could not be asked. Asks all nodes at once. */
+export const SIZES_ON_NODES = schemasOnNodes(
+  ', sum(z.size)::float8 AS bytes',
+  'LEFT JOIN (SELECT shard_id, max(size) AS size FROM citus_shard_sizes() GROUP BY 1) z ON z.shard_id = h.shardid',
+);
+
+function schemasOnNodes(columns: string, join = ''): string {
+  return `SELECT n.nspname::text AS schema, d.nodename AS host, d.nodeport AS port${columns}
+    FROM pg_dist_schema s JOIN pg_namespace n ON n.oid = s.schemaid
+    JOIN pg_dist_partition p ON p.colocationid = s.colocationid
+    JOIN pg_dist_shard h ON h.logicalrelid = p.logicalrelid
+    JOIN pg_dist_placement e ON e.shardid = h.shardid
+    JOIN pg_dist_node d ON d.groupid = e.groupid AND d.noderole = 'primary' ${join}
+    GROUP BY 1, 2, 3`;
+}
+
+/** Moves a schema to a node; with `blocksWrites` without logical replication, while nobody can write to it. */
+export function moveSchema(
+  schema: string,
+  to: { host: string; port: number },
+  blocksWrites: boolean,
+): string {
+  const mode = blocksWrites ? 'block_writes' : 'auto';
+  return `SELECT citus_schema_move(${literal(identifier(schema))}::regnamespace, ${literal(to.host)}, ${to.port}, '${mode}')`;
+}
+
+/** Citus cannot move this table while it is written. */
+export const NO_IDENTITY = /^cannot use logical replication to transfer shards of the relation /;

@@ -1,27 +1,13 @@
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { readHistories } from '../../src/core/target/history.ts';
-import { createCitusDatabase } from '../support/citus.ts';
-import { fleetOn, resultOf, type TestFleet } from '../support/fleet.ts';
-import { createTable, knexMigration, usualProject } from '../support/project.ts';
+import { createCitusFleet } from '../support/citus-fleet.ts';
+import { resultOf, type TestFleet } from '../support/fleet.ts';
+import { createTable, knexMigration } from '../support/project.ts';
 
 const ORGS = Array.from({ length: 6 }, (_, nth) => `org_${nth}`);
-
-/** A fleet on the nodes of a cluster; its tables have keys as Knex makes them. */
-async function createCitusFleet(organizations: readonly string[]): Promise<TestFleet> {
-  const project = await usualProject({
-    'migrations/tenants/20250101000001_notes.sql': createTable('notes', 'id serial PRIMARY KEY, n int'),
-  });
-  const testDatabase = await createCitusDatabase();
-  const fleet = fleetOn(testDatabase, await testDatabase.open(), project);
-  await migrateMaster(fleet.database, { folder: project.master });
-  for (const { error } of organizations.length === 0 ? [] : await fleet.provision(...organizations))
-    if (error !== undefined) throw error;
-  return fleet;
-}
 
 function readAll({ database }: TestFleet) {
   const tables = ORGS.map((org) => ({ schema: schemaNameFor(org), hasHistory: true, hasLock: true }));

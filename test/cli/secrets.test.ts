@@ -93,6 +93,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'tenant restore': ['absent.tar', '--as', 'org_restored'],
   'tenant clone': ['org_a', 'org_clone'],
   'tenant rename': ['org_clone', 'org_renamed', '--with-schema'],
+  'tenant move': ['org_renamed', '--to', 'worker'],
   'tenant archive': ['org_renamed', '--yes'],
   'tenant unarchive': ['org_renamed'],
   'tenant drop': ['org_renamed', '--yes'],

@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import { nodesDocument } from '../../core/documents/nodes-document.ts';
 import { statusDocument } from '../../core/documents/status-document.ts';
 import type { AttentionCode } from '../../core/fleet/attention.ts';
 import type { FleetStatus } from '../../core/fleet/status.ts';
@@ -14,6 +15,7 @@ interface StatusFlags {
   readonly all?: boolean;
   readonly verify?: boolean;
   readonly watch?: number | true;
+  readonly nodes?: boolean;
 }
 
 const WATCH_SECONDS = 2;
@@ -25,6 +27,13 @@ export function addStatus(program: Command, register: Register): void {
     .option('--check', 'exit with 6 if anything is pending or needs attention')
     .option('--all', 'list every tenant')
     .addOption(verify())
+    .addOption(
+      new Option('--nodes', 'show tenants and sizes by node of a Citus cluster, instead').conflicts([
+        'check',
+        'verify',
+        'watch',
+      ]),
+    )
     .addOption(
       new Option(
         '--watch [seconds]',
@@ -40,6 +49,13 @@ async function statusCommand(context: Context, flags: StatusFlags): Promise<Comm
   const all = flags.all === true;
   const list = all ? 'all' : context.output.verbose ? 'attention' : 'none';
   return context.withDatabase(undefined, async (database, settings, observe, core) => {
+    if (flags.nodes === true) {
+      const found = await core.tenantsByNode(database);
+      return {
+        document: nodesDocument(found, all),
+        text: ({ renderNodes }, look) => renderNodes(found, all, look),
+      };
+    }
     const options = {
       masterFolder: masterFolderOf(settings),
       tenantFolder: settings.folders.tenants,

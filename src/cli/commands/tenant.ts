@@ -7,6 +7,7 @@ import type { Context } from '../run/context.ts';
 import { addAdopt } from './tenant-adopt.ts';
 import { addClone } from './tenant-clone.ts';
 import { addProvision } from './tenant-provision.ts';
+import { addMove } from './tenant-move.ts';
 import { addRename } from './tenant-rename.ts';
 import { addTenantBackup } from './tenant-backup.ts';
 import { addTenantDrop } from './tenant-drop.ts';
@@ -23,13 +24,14 @@ export function addTenant(program: Command, register: Register): void {
   const tenant = program
     .command('tenant')
     .description(
-      'provision, suspend, resume, rename, clone, back up, restore, archive, drop and adopt tenants; list the registry',
+      'provision, suspend, resume, rename, move, clone, back up, restore, archive, drop and adopt tenants; list the registry',
     );
 
   addProvision(tenant, register);
   addTenantStatus(tenant, register);
   addTenantRestore(tenant, register);
   addRename(tenant, register);
+  addMove(tenant, register);
   addTenantBackup(tenant, register);
   addTenantVerify(tenant, register);
   addClone(tenant, register);

@@ -7,6 +7,8 @@ export { renderFleet, renderMaster, renderUpToDate } from './fleet.ts';
 export { renderGrant, renderGrantPlan } from './grant.ts';
 export { renderProvision } from './provision.ts';
 export { renderMarks } from './marks.ts';
+export { renderMove } from './move.ts';
+export { renderNodes } from './nodes.ts';
 export { renderPlannedRename, renderRename } from './rename.ts';
 export { renderRehearsal } from './rehearsal.ts';
 export { renderResolution } from './resolution.ts';

@@ -143,6 +143,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant suspend': 'suspended',
   'tenant resume': 'resumed',
   'tenant rename': 'renamed',
+  'tenant move': 'moved',
   'tenant backup': 'backed up',
   'tenant adopt': 'adopted',
   'history mark': 'marked',

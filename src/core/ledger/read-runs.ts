@@ -54,6 +54,7 @@ export interface RunTenant {
     | 'restored'
     | 'unarchived'
     | 'renamed'
+    | 'moved'
     | 'backed-up'
     | 'adopted'
     | 'marked'

@@ -11,6 +11,7 @@ interface LedgerEntry {
     | 'resumed'
     | 'written'
     | 'renamed'
+    | 'moved'
     | 'backed-up'
     | 'adopted'
     | 'marked'

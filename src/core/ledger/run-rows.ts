@@ -15,6 +15,7 @@ export type RunCommand =
   | 'tenant restore'
   | 'tenant unarchive'
   | 'tenant rename'
+  | 'tenant move'
   | 'tenant backup'
   | 'tenant adopt'
   | 'history mark'

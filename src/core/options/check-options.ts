@@ -91,6 +91,7 @@ const RULES = {
     'allowDrift',
     'replace',
     'again',
+    'blockWrites',
   ),
   ...all(FLAG, 'allowNewerHistory', 'allowOutOfOrder', 'allowEmptyFolder'),
   ...all(FUNCTION, 'onRows', 'work', 'observe', 'confirm'),

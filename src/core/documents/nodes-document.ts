@@ -1,0 +1,19 @@
+import type { TenantsByNode } from '../fleet/tenants-by-node.ts';
+
+export type NodesDocument = ReturnType<typeof nodesDocument>;
+
+/** `status --nodes`; with `all`, the tenants of each node. */
+export function nodesDocument({ nodes, elsewhere }: TenantsByNode, all: boolean) {
+  return {
+    nodes: nodes.map(({ name, isActive, takesTenants, tenants, bytes }) => ({
+      name,
+      isActive,
+      takesTenants,
+      tenants: tenants.length,
+      bytes,
+      ...(all && { list: tenants }),
+    })),
+    elsewhere: elsewhere.length,
+    ...(all && { elsewhereList: elsewhere }),
+  };
+}
