@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { diagnose } from '../../src/core/doctor/diagnose.ts';
 import type { DatabaseSettings } from '../../src/db/database.ts';
 import { createCitusDatabase } from '../support/citus.ts';
+import { usualProject } from '../support/project.ts';
 
 async function linesOf(database: DatabaseSettings) {
   const { checks } = await diagnose({ nodeVersion: process.versions.node, database });
@@ -22,6 +23,7 @@ test('doctor names Citus and its nodes, and says where new tenants go', async ()
       status: 'ok',
       detail: expect.stringContaining(' has 0 schemas') as string,
     }),
+    expect.objectContaining({ id: 'citus-migrations', status: 'ok' }),
   ]);
 
   const { database } = settings;
@@ -33,4 +35,28 @@ test('doctor names Citus and its nodes, and says where new tenants go', async ()
       `ALTER DATABASE "${database}" SET citus.enable_schema_based_sharding = on`,
     ) as string,
   });
+});
+
+test('doctor reads the migrations and names what of them nodes do not take, with file and statement', async () => {
+  const { settings, query } = await createCitusDatabase();
+  await query('CREATE TABLE public.plain (id int PRIMARY KEY)');
+  await query('CREATE TABLE public.shared (id int PRIMARY KEY)');
+  await query(`SELECT create_reference_table('public.shared')`);
+  const project = await usualProject({
+    'migrations/tenants/20250101000009_refused.sql': `-- migrate:up
+      CREATE TABLE a (p int REFERENCES public.plain, s int REFERENCES public.shared);
+      ALTER TABLE a ADD COLUMN n serial;`,
+  });
+  const { checks } = await diagnose({
+    nodeVersion: process.versions.node,
+    database: settings,
+    folders: { master: project.master, tenants: project.tenants },
+  });
+
+  const check = checks.find(({ id }) => id === 'citus-migrations');
+  expect(check?.status).toBe('warning');
+  expect(check?.detail).toContain('20250101000009_refused.sql: CREATE TABLE a');
+  expect(check?.detail).toContain('(a foreign key to public.plain, which is no reference table)');
+  expect(check?.detail).toContain('ALTER TABLE a ADD COLUMN n serial (ADD COLUMN with a serial type)');
+  expect(check?.detail).not.toContain('public.shared, which');
 });

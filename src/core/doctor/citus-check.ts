@@ -1,7 +1,11 @@
 import type { Database } from '../../db/database.ts';
 import { identifier } from '../../db/sql.ts';
-import { counted } from '../../wording.ts';
+import { counted, listed } from '../../wording.ts';
+import { loadMigration } from '../files/load.ts';
+import { parseSqlMigration } from '../files/sql-file.ts';
 import type { Attempt } from './attempt.ts';
+import type { FolderFacts } from './folders.ts';
+import { refusedOnNodes, type RefusedStatement } from './refused-on-nodes.ts';
 import { failed, judgeAttempt, ok, warning, type Check, type CheckTable, type Verdict } from './check.ts';
 
 interface Node {
@@ -23,6 +27,10 @@ export interface CitusFacts {
   readonly nodes: readonly Node[];
   readonly role: string;
   readonly database: string;
+  /** How many .sql migrations of tenants were read. */
+  readonly filesRead: number;
+  /** What of them nodes will not take. */
+  readonly refused: readonly RefusedStatement[];
 }
 
 /** Schema-based sharding: https://docs.citusdata.com/en/stable/get_started/concepts.html#schema-based-sharding */
@@ -31,6 +39,7 @@ const OLDEST = 12;
 const CITUS: CheckTable<CitusFacts> = {
   citus: ['Citus', citus],
   'citus-nodes': ['Nodes of Citus', nodesOf],
+  'citus-migrations': ['Migrations on nodes', migrationsOf],
 };
 
 /** None if the database has no Citus. */
@@ -40,16 +49,48 @@ export function citusChecks(read: Attempt<readonly CitusFacts[]>): Check[] {
 }
 
 /** @returns none if the database has no Citus */
-export async function readCitusFacts(database: Database): Promise<CitusFacts[]> {
+export async function readCitusFacts(
+  database: Database,
+  folder: FolderFacts | undefined,
+): Promise<CitusFacts[]> {
   const { rows } = await database.query<{ version: string; role: string; database: string }>(
     `SELECT extversion AS version, current_user::text AS role, current_database()::text AS database
      FROM pg_extension WHERE extname = 'citus'`,
   );
   const [found] = rows;
   if (found === undefined) return [];
-  const facts = { ...found, spreadsSchemas: database.hasNodes, isCoordinator: false, nodes: [] };
+  const facts = {
+    ...found,
+    spreadsSchemas: database.hasNodes,
+    isCoordinator: false,
+    nodes: [],
+    filesRead: 0,
+    refused: [],
+  };
   if (Number.parseInt(found.version, 10) < OLDEST) return [facts];
-  return [{ ...facts, ...(await readNodes(database)) }];
+  return [{ ...facts, ...(await readNodes(database)), ...(await readMigrations(database, folder)) }];
+}
+
+/** A file that cannot be read is a finding about its folder. */
+async function readMigrations(
+  database: Database,
+  folder: FolderFacts | undefined,
+): Promise<Pick<CitusFacts, 'filesRead' | 'refused'>> {
+  const { rows } = await database.query<{ name: string }>(
+    `SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+     AND oid NOT IN (SELECT logicalrelid FROM pg_dist_partition)`,
+  );
+  const local = new Set(rows.map(({ name }) => name));
+  const broken = new Set(folder?.broken.map(({ file }) => file.name));
+  const files = (folder?.facts?.files ?? []).filter(({ name }) => name.endsWith('.sql') && !broken.has(name));
+  const refused: RefusedStatement[] = [];
+  for (const file of files) {
+    const { text } = await loadMigration(file);
+    const { up } = await parseSqlMigration(text, file.name);
+    // What the parser cannot read is sent as it is: the server says what it thinks of it.
+    refused.push(...(await refusedOnNodes(file.name, up, local).catch(() => [])));
+  }
+  return { filesRead: files.length, refused };
 }
 
 async function readNodes(database: Database): Promise<Pick<CitusFacts, 'isCoordinator' | 'nodes'>> {
@@ -95,6 +136,19 @@ function citus({ version, isCoordinator, spreadsSchemas, database, nodes }: Citu
   const workers = nodes.filter(({ isCoordinator: is }) => !is);
   return ok(
     `${found}, ${counted(workers.length, 'worker')}: each new tenant is put on a node; the registry and what tenantctl records stay here. Tables on nodes have no triggers, so every history is read each time`,
+  );
+}
+
+function migrationsOf({ filesRead, refused }: CitusFacts): Verdict {
+  const code = 'what JavaScript sends shows when it runs';
+  if (refused.length === 0)
+    return ok(
+      `${counted(filesRead, '.sql migration')} of tenants read: nothing that nodes do not take; ${code}`,
+    );
+  const named = refused.map(({ file, statement, reason }) => `${file}: ${statement} (${reason})`);
+  return warning(
+    `nodes do not take ${listed(named, Infinity)}; ${code}`,
+    'docs/citus.md, "What migrations cannot do", says what to write instead.',
   );
 }
 

@@ -108,7 +108,7 @@ async function readDatabase(
 }
 
 async function readContents(database: Database, pattern: string | undefined, folders: Folders) {
-  const citus = await attempt(() => readCitusFacts(database));
+  const citus = await attempt(() => readCitusFacts(database, folders?.tenants));
   const rights = await attempt(() => readRights(database));
   const vector = await attempt(() => readVectorFacts(database));
   const registry = await attempt(() => readRegistryFacts(database));
