@@ -44,6 +44,8 @@ export interface Capabilities {
   readonly acceptsAnyInStrings: boolean;
   /** Statements within which a transaction creates what is to stay on this server; none if everything does. */
   readonly stayingHere: { readonly begin: readonly string[]; readonly end: readonly string[] };
+  /** A trigger on a tenant's history can tell that it changed, so a stamp can be trusted. */
+  readonly keepsStamps: boolean;
   /** Other nodes work for a transaction. They know its lock_timeout only if it is sent to them. */
   readonly hasNodes: boolean;
 }
@@ -70,6 +72,7 @@ export function capabilitiesOf(
     createsSchemasWithTables: !spreadsSchemas,
     acceptsAnyInStrings: !spreadsSchemas,
     stayingHere: spreadsSchemas ? STAYING_HERE : NOTHING,
+    keepsStamps: !spreadsSchemas,
     hasNodes: spreadsSchemas,
   };
 }

@@ -170,6 +170,26 @@ test('a history that is not what Knex made hides no other of its node', async ()
   expect(histories.has(schemaNameFor('org_1'))).toBe(false);
 });
 
+test('canaries that a check refuses are rolled back, and their refusal is forgotten', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b']);
+  await fleet.add(
+    '20250101000003_color.sql',
+    `-- migrate:up\nALTER TABLE notes ADD COLUMN color text;\n-- migrate:down\nALTER TABLE notes DROP COLUMN color;\n`,
+  );
+  const check = { name: 'refuses.sql', query: 'SELECT false' };
+
+  const result = await fleet.migrate({
+    rollout: { canary: { tenants: ['org_a'] }, check, onCanaryFailure: 'rollback' },
+  });
+
+  expect(resultOf(result, 'org_a')).toMatchObject({
+    outcome: 'failed',
+    names: [],
+    reverted: ['20250101000003_color.sql'],
+  });
+  expect(await fleet.query('SELECT FROM tenantctl.tenant_failures')).toEqual([]);
+});
+
 test('roles of tenants are refused before anything is done', async () => {
   const fleet = await createCitusFleet([]);
 

@@ -12,6 +12,7 @@ export async function putStampsRight(
   observe: Observer,
   options: StampOptions = {},
 ): Promise<void> {
+  if (!database.keepsStamps) return;
   const read = members.filter(({ isRead }) => isRead);
   if (read.length === 0 || (await readStateVersion(database)) < STAMPS_SINCE) return;
   const digest = digester();

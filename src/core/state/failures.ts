@@ -48,8 +48,10 @@ export function forgetAllFailures(schema: string): string {
 
 /** For the transaction of a rollback, after the history: forgets a check that refused what was undone. */
 export function forgetUndoneRefusal(schema: string, historyTable: string): string {
-  return `DELETE FROM tenantctl.tenant_failures f WHERE tenant = ${tenantId(schema)} AND ${IS_REFUSAL}
-    AND NOT EXISTS (SELECT FROM ${qualified(schema, historyTable)} h WHERE h.name = f.error ->> 'migration')`;
+  // A condition on a table of a node is not allowed where rows of another are deleted.
+  return `WITH done AS MATERIALIZED (SELECT name FROM ${qualified(schema, historyTable)})
+    DELETE FROM tenantctl.tenant_failures f WHERE tenant = ${tenantId(schema)} AND ${IS_REFUSAL}
+    AND NOT EXISTS (SELECT FROM done WHERE done.name = f.error ->> 'migration')`;
 }
 
 /**
