@@ -16,17 +16,21 @@ export const ASSERT_SPREAD = routine(
   `DECLARE
        left_behind text;
      BEGIN
-       SELECT c.relname INTO left_behind FROM pg_class c
+       -- What a transaction creates or moves, it has locked: its locks are few, and pg_class is as large as the fleet.
+       SELECT c.relname INTO left_behind
+       FROM (SELECT l.relation FROM pg_lock_status() l
+             WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' OFFSET 0) held
+       CROSS JOIN LATERAL (SELECT k.oid, k.relname, k.relnamespace FROM pg_class k
+             WHERE k.oid = held.relation AND k.relkind IN ('r', 'p') AND k.relpersistence = 'p' OFFSET 0) c
        JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = tenant_schema
-       JOIN pg_dist_schema s ON s.schemaid::oid = n.oid
-       WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+       WHERE EXISTS (SELECT FROM pg_dist_schema s WHERE s.schemaid::oid = n.oid)
          AND NOT EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = c.oid)
        LIMIT 1;
        IF left_behind IS NOT NULL THEN
          RAISE EXCEPTION 'the table % of % is on the coordinator, and not on the node of its schema', left_behind, tenant_schema USING ERRCODE = '${LEFT_BEHIND}';
        END IF;
      END`,
-  'Fails where a table of a schema that a node of Citus has is not there. Only for servers that spread schemas.',
+  'Fails where a table of a schema that a node of Citus has was created in this transaction, and is not there. Only for servers that spread schemas.',
 );
 
 /** What ends a tenant's transaction on a server that spreads schemas. */
