@@ -16,6 +16,7 @@ export default defineConfig({
     // Much more than any test needs: the machine may be busy with other things.
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
     // Node itself loads the migrations of a test's project, as it does in production. Vite stays out of it.
     server: { deps: { external: [/tenantctl-project-/] } },
     projects: [
