@@ -68,7 +68,8 @@ export function createProgram(version: string, dispatch: Dispatch): Command {
     .configureHelp({
       showGlobalOptions: true,
       // The options of drift are not those of drift show.
-      visibleGlobalOptions: () => program.options.filter(({ hidden }) => !hidden),
+      visibleGlobalOptions: (command) =>
+        command === program ? [] : program.options.filter(({ hidden }) => !hidden),
       // A terminal of 80 columns leaves less than Commander's 40 beside long names.
       minWidthToWrap: 20,
     })

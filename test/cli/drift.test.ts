@@ -20,7 +20,7 @@ test('drift names the tenant that differs, shows how, and fails the check of CI;
   expect(found).toMatchObject({
     exitCode: 6,
     stdout: expect.stringContaining('1 tenant differs: org_b\n') as string,
-    stderr: expect.stringContaining('Of 2 tenants: 1 differ.') as string,
+    stderr: expect.stringContaining('Of 2 tenants: 1 differs.') as string,
   });
   expect(found.stdout).toContain('  + column notes.body is extra\n');
   expect((await run('drift', '--json')).json()).toMatchObject({

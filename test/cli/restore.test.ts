@@ -27,6 +27,14 @@ test('tenant restore --from says what is wrong with the other database, and repl
     stderr: expect.stringContaining('The other database has no tenant "org_x".'),
   });
 
+  const bare = await run('restore', 'org_a', '--from', url('postgres'));
+  expect(bare).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(
+      /✖ In the other database: There is no registry: [^]*→ Give the URL of a database that tenantctl manages/,
+    ),
+  });
+
   expect((await run('backup', 'org_a', '--out', 'backups')).exitCode).toBe(0);
   const [name = ''] = await readdir(join(fleet.project.folder, 'backups'));
   const file = join('backups', name);
@@ -41,5 +49,9 @@ test('tenant restore --from says what is wrong with the other database, and repl
     exitCode: 2,
     stderr: expect.stringMatching(/This replaces org_b \(tid_\w+, ACTIVE\): \d+ tables?, about \d+ rows?/),
   });
-  expect((await run('restore', file, '--as', 'org_b', '--replace', '--yes')).exitCode).toBe(0);
+  const replaced = await run('restore', file, '--as', 'org_b', '--replace', '--yes');
+  expect(replaced).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/org_b is ACTIVE in /) });
+  await run('suspend', 'org_b');
+  const suspended = await run('restore', file, '--as', 'org_b', '--replace', '--yes');
+  expect(suspended).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/org_b is SUSPENDED in /) });
 });

@@ -3,7 +3,7 @@ import { driftDocument } from '../../core/documents/drift-document.ts';
 import type { Drift } from '../../core/drift/find-drift.ts';
 import type { TenantDrift } from '../../core/drift/show-drift.ts';
 import { TenantctlError } from '../../errors.ts';
-import { counted, sumOf } from '../../wording.ts';
+import { conjugated, counted, sumOf } from '../../wording.ts';
 import { include, runOptions, selection, type FleetFlags } from '../flags/fleet-options.ts';
 import type { CommandResult, Register } from '../run/command.ts';
 import type { Context } from '../run/context.ts';
@@ -87,10 +87,12 @@ function driftCommand(context: Context, flags: DriftFlags): Promise<CommandResul
 }
 
 function checkFailure({ totals, cohorts }: Drift): TenantctlError | undefined {
-  const leading = cohorts.filter(({ leads }) => leads.length > 0);
+  const leading = cohorts
+    .filter(({ leads }) => leads.length > 0)
+    .reduce((sum, { tenants }) => sum + tenants.length, 0);
   const found = sumOf([
-    [totals.differing, 'differ'],
-    [leading.reduce((sum, { tenants }) => sum + tenants.length, 0), 'lead into another tenant'],
+    [totals.differing, conjugated('differs', totals.differing)],
+    [leading, `${conjugated('leads', leading)} into another tenant`],
   ]);
   if (found === '') return undefined;
   return new TenantctlError('CHECK_FAILED', `Of ${counted(totals.selected, 'tenant')}: ${found}.`, {

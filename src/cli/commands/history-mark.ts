@@ -70,7 +70,7 @@ function question(due: readonly MarkResult[]): string {
   const names = [...new Set(due.flatMap((result) => result.names))];
   const organizations = due.flatMap(({ clerkOrgId }) => clerkOrgId ?? []);
   const where = organizations.length === 0 ? 'the master schema' : namedTenants(organizations);
-  return `This records ${counted(names.length, 'migration')} as applied in ${where}. They are not run, now or later: a schema that lacks what they make stays without it.`;
+  return `This records ${counted(names.length, 'migration')} as applied in ${where}. ${names.length === 1 ? 'It is' : 'They are'} not run, now or later: a schema that lacks what ${names.length === 1 ? 'it makes' : 'they make'} stays without it.`;
 }
 
 function plannedResult(context: Context, planned: readonly MarkResult[]): CommandResult {

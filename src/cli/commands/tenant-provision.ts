@@ -105,7 +105,9 @@ async function readList(
   const { parseOrganizations } = await import('../run/core.ts');
   const list = parseOrganizations(text);
   if (list.organizations.length + list.bad.length + named.length === 0)
-    throw new TenantctlError('FILE_UNUSABLE', `${nameOfInput(from)} names no organization.`);
+    throw new TenantctlError('FILE_UNUSABLE', `${nameOfInput(from)} names no organization.`, {
+      hint: 'Write CSV with a column clerk_org_id, CSV with one column, or JSON Lines.',
+    });
   if (list.repeated > 0)
     context.output.warn(
       `${nameOfInput(from)} names organizations again in ${counted(list.repeated, 'line')}; each is provisioned once.`,

@@ -7,7 +7,7 @@ import { markOf, type Look } from './look.ts';
 /** The tenants that were restored, one line each, and the totals. */
 export function renderRestores(results: readonly RestoreResult[], look: Look): string {
   const lines = results.flatMap((result) => {
-    const { clerkOrgId, schema, outcome, tables, rows, madeAt, applied, durationMs } = result;
+    const { clerkOrgId, schema, outcome, tables, rows, madeAt, applied, status = 'ACTIVE', durationMs } = result;
     if (outcome === 'failed' || outcome === 'skipped') return [];
     if (outcome === 'already-active')
       return [`${look.paint.green(look.marks.ok)} ${clerkOrgId} is already ACTIVE; nothing was changed`];
@@ -15,7 +15,7 @@ export function renderRestores(results: readonly RestoreResult[], look: Look): s
     const migrated = applied.length === 0 ? '' : `, then ${countedSteps(applied)}`;
     const done = `${counted(tables, 'table')}, ${counted(rows, 'row')}${migrated}, ${duration(durationMs)}`;
     return [
-      `${mark} ${clerkOrgId} is ACTIVE in ${look.paint.bold(schema)}, as of ${madeAt} (${done})`,
+      `${mark} ${clerkOrgId} is ${status} in ${look.paint.bold(schema)}, as of ${madeAt} (${done})`,
       ...driftOf(result),
     ];
   });

@@ -39,7 +39,7 @@ export function backupUnreadable(what: string, cause: unknown): TenantctlError {
     'FILE_UNUSABLE',
     `${what} cannot be read: ${reasons[code ?? ''] ?? messageOf(cause)}.`,
     {
-      hint: 'Give the path of a backup file, or - for the standard input.',
+      hint: 'Give the path of a file that "tenantctl tenant backup" has written.',
       cause,
     },
   );

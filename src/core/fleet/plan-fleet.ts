@@ -3,7 +3,7 @@ import { TenantctlError } from '../../errors.ts';
 import { counted } from '../../wording.ts';
 import type { History, HistoryEntry } from '../target/history.ts';
 import type { Plan, Step } from '../plan/plan.ts';
-import { provisionCommand } from '../registry/not-active.ts';
+import { provisionCommand, tenantCommand } from '../registry/not-active.ts';
 import { refusedSchema } from '../registry/registration-errors.ts';
 import { UNFINISHED } from '../registry/transitions.ts';
 import type { RegisteredTenant } from '../registry/registry.ts';
@@ -144,10 +144,15 @@ export function schemaMissing(registered: RegisteredTenant): TenantctlError {
   if (refused !== undefined) return refused;
   return new TenantctlError('SCHEMA_MISSING', `The schema ${schema} of "${tenant}" does not exist.`, {
     tenant,
-    hint: UNFINISHED.some((word) => word === status)
-      ? `Its provisioning has not ended. This completes it: ${provisionCommand([tenant])}`
-      : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over, or to take the tenant out of use.',
+    hint: wayBack(tenant, status),
   });
+}
+
+function wayBack(tenant: string, status: string): string {
+  if (status === 'ARCHIVED') return `It is ARCHIVED. To bring it back: ${tenantCommand('unarchive', [tenant])}`;
+  return UNFINISHED.some((word) => word === status)
+    ? `Its provisioning has not ended. This completes it: ${provisionCommand([tenant])}`
+    : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over, or to take the tenant out of use.';
 }
 
 export interface MigrationTask {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { verifyBackup } from '../../../src/core/backup/read-backup.ts';
+import { showDrift } from '../../../src/core/drift/show-drift.ts';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { archiveTenant, archiveTenants, planArchive } from '../../../src/core/tenant/archive.ts';
+import { readAdoptionCandidates } from '../../../src/core/tenant/adoption/adoption-candidates.ts';
 import { dropTenant, dropTenants, readDropped } from '../../../src/core/tenant/drop.ts';
 import { suspendTenant } from '../../../src/core/tenant/suspend.ts';
 import { createFleet, type TestFleet } from '../../support/fleet.ts';
@@ -49,6 +51,12 @@ test('archived tenants keep their rows and what is remembered; the file has thei
     outcome: 'already-archived',
   });
   expect((await fleet.status()).tenants).toMatchObject({ notActive: 2, broken: 0 });
+  expect((await readAdoptionCandidates(database)).rows).toEqual([]);
+  const asked = showDrift(database, 'org_a', { tenantFolder: fleet.project.tenants });
+  await expect(asked).rejects.toMatchObject({
+    code: 'SCHEMA_MISSING',
+    hint: 'It is ARCHIVED. To bring it back: tenantctl tenant unarchive org_a',
+  });
   expect((await fleet.migrate()).totals).toMatchObject({ failed: 0 });
   // The backup of an archived tenant stays when it is dropped.
   expect(await dropTenant(database, 'org_a', { backupFolder: folder })).toMatchObject({ outcome: 'dropped' });

@@ -28,6 +28,11 @@ test('every command and every group has examples in its help, which "help" shows
   }
 });
 
+test('the help of the program names each option once', async () => {
+  const { help } = (await parse(['--help'])) as { help: string };
+  expect(help.match(/--dotenv <file>/g)).toHaveLength(1);
+});
+
 test.for([
   'help nosuch',
   'help migrate nosuch',

@@ -24,7 +24,7 @@ export interface Candidate {
 
 export interface AdoptionCandidates {
   readonly schemas: readonly Candidate[];
-  /** Rows whose schema does not exist, or that name none. */
+  /** Rows whose schema does not exist, or that name none; those of ARCHIVED tenants need none. */
   readonly rows: readonly Pick<RegisteredTenant, 'clerkOrgId' | 'schema' | 'status'>[];
 }
 
@@ -52,7 +52,9 @@ export async function readAdoptionCandidates(database: Database): Promise<Adopti
     return { schema, owner, tables, hasHistory, newest, clerkOrgId: unnamed.get(schema) ?? known };
   });
   const rows = tenants
-    .filter(({ hasSchema, sharedBy }) => !hasSchema && (sharedBy ?? null) === null)
+    .filter(
+      ({ hasSchema, sharedBy, status }) => !hasSchema && (sharedBy ?? null) === null && status !== 'ARCHIVED',
+    )
     .map(({ clerkOrgId, schema, status }) => ({ clerkOrgId, schema, status }));
   return { schemas, rows };
 }

@@ -51,7 +51,7 @@ export function checkClone(database: Database, tenant: string, organizationId: s
     throw new TenantctlError('USAGE', 'A clone of the schema only has no rows to mask.');
   if (mask !== undefined && needsKey(mask) && (options.maskKey ?? '').length < KEY_LENGTH)
     throw maskInvalid([
-      `Rules that hash or fake need a secret key of at least ${KEY_LENGTH} characters. Set TENANT_MASK_KEY.`,
+      `Rules that hash or fake need a secret key of at least ${KEY_LENGTH} characters. Set TENANT_MASK_KEY, or name a file with it: --mask-key-file <file>.`,
     ]);
   return {
     ...options,

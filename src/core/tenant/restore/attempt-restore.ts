@@ -55,6 +55,8 @@ export interface RestoreWork {
 export interface Restored extends Loaded {
   /** The migrations and scripts that were applied after the rows were loaded. */
   readonly applied: readonly string[];
+  /** Of a tenant that was replaced: its status, which stays. */
+  readonly status?: string;
 }
 
 /**

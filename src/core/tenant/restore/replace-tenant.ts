@@ -95,7 +95,7 @@ function swap(
     async (transaction) => {
       const { client } = transaction;
       await client.query(assertOwn(built, run?.id));
-      await assertRegistered(client, tenant, database.names);
+      const status = await readStatus(client, tenant, database.names);
       await assertReplaceable(client, tenant);
       await lockTables(client, schema);
       await renameSchema(client, { from: schema, to: replaced });
@@ -117,16 +117,18 @@ function swap(
         grantApplications(literal(schema)),
         `SELECT pg_notify('${CHANNEL}', ${literal(clerkOrgId)})`,
       ]);
-      return { kind: 'done', done };
+      return { kind: 'done', done: { ...done, status } };
     },
     (error) => toDatabaseError(error, { tenant: clerkOrgId }),
   );
 }
 
 /** @throws TenantctlError TENANT_UNKNOWN if the tenant's row is gone */
-async function assertRegistered(client: PoolClient, tenant: TenantNames, names: Names): Promise<void> {
+async function readStatus(client: PoolClient, tenant: TenantNames, names: Names): Promise<string> {
   const { rows } = await client.query<{ status: string | null }>(
     `SELECT ${statusIn(names, tenant)} AS status`,
   );
-  if (rows[0]?.status === null) throw tenantNotActive(tenant, null);
+  const status = rows[0]?.status ?? null;
+  if (status === null) throw tenantNotActive(tenant, null);
+  return status;
 }

@@ -14,6 +14,8 @@ export interface RestoreResult extends VerbResult<'restored' | 'unarchived' | 'a
   readonly rows: number;
   /** The migrations and scripts that were applied after the rows were loaded. */
   readonly applied: readonly string[];
+  /** Of a tenant that was replaced: its status, which stays. */
+  readonly status?: string;
   /** How the shape that was built differs from that of the backup; absent if it does not. */
   readonly differences?: readonly Pick<ShapeDifference, 'kind' | 'name' | 'difference'>[] | undefined;
   /** What of the backup has no place in the schema, and was left out; absent if nothing. */

@@ -93,10 +93,12 @@ function stopped(what: string): TenantctlError {
 /**
  * A tenant of another database, read in one READ ONLY snapshot under its lock there, as the stream of its backup.
  * @param name an organization id or a schema name
- * @throws TenantctlError REGISTRY_ABSENT, TENANT_UNKNOWN, LOCK_TIMEOUT, and what writeBackup throws
+ * @throws TenantctlError REGISTRY_ABSENT, REGISTRY_INVALID, TENANT_UNKNOWN, LOCK_TIMEOUT, and what writeBackup throws
  */
 export async function openTenant(database: Database, name: string): Promise<RestoreSource> {
-  await assertRegistry(database);
+  await assertRegistry(database).catch((error: unknown) => {
+    throw unmanagedThere(error);
+  });
   const [tenant] = await findTenants(database, [name]).catch((error: unknown) => {
     throw unknownThere(name, error);
   });
@@ -143,6 +145,15 @@ function atWork(tenant: string): TenantctlError {
   return new TenantctlError('LOCK_TIMEOUT', `Another run is at work on "${tenant}" in the other database.`, {
     tenant,
     hint: 'Run the command again when it has ended.',
+  });
+}
+
+function unmanagedThere(cause: unknown): unknown {
+  if (!(cause instanceof TenantctlError) || !['REGISTRY_ABSENT', 'REGISTRY_INVALID'].includes(cause.code))
+    return cause;
+  return new TenantctlError(cause.code, `In the other database: ${cause.message}`, {
+    hint: 'Give the URL of a database that tenantctl manages, with the same names of the registry and the histories.',
+    cause,
   });
 }
 
