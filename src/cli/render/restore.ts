@@ -7,7 +7,17 @@ import { markOf, type Look } from './look.ts';
 /** The tenants that were restored, one line each, and the totals. */
 export function renderRestores(results: readonly RestoreResult[], look: Look): string {
   const lines = results.flatMap((result) => {
-    const { clerkOrgId, schema, outcome, tables, rows, madeAt, applied, status = 'ACTIVE', durationMs } = result;
+    const {
+      clerkOrgId,
+      schema,
+      outcome,
+      tables,
+      rows,
+      madeAt,
+      applied,
+      status = 'ACTIVE',
+      durationMs,
+    } = result;
     if (outcome === 'failed' || outcome === 'skipped') return [];
     if (outcome === 'already-active')
       return [`${look.paint.green(look.marks.ok)} ${clerkOrgId} is already ACTIVE; nothing was changed`];

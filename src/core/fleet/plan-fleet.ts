@@ -149,7 +149,8 @@ export function schemaMissing(registered: RegisteredTenant): TenantctlError {
 }
 
 function wayBack(tenant: string, status: string): string {
-  if (status === 'ARCHIVED') return `It is ARCHIVED. To bring it back: ${tenantCommand('unarchive', [tenant])}`;
+  if (status === 'ARCHIVED')
+    return `It is ARCHIVED. To bring it back: ${tenantCommand('unarchive', [tenant])}`;
   return UNFINISHED.some((word) => word === status)
     ? `Its provisioning has not ended. This completes it: ${provisionCommand([tenant])}`
     : 'Restore it from a backup. If there is none, tenantctl doctor shows how to start over, or to take the tenant out of use.';
