@@ -20,6 +20,7 @@ import { followRegistry } from '../state/tenant-ids.ts';
 import { assertFinished } from '../state/unfinished-verb.ts';
 import { readTombstones } from '../state/tombstones.ts';
 import { readStateVersion } from '../state/version.ts';
+import { dropLeftReplacements } from './common/schemas-beside.ts';
 import { readEarlierRename } from './rename/earlier-rename.ts';
 import { refusalOfRename, renameRefused } from './rename/rename-errors.ts';
 import {
@@ -74,8 +75,23 @@ export async function renameTenant(
     await prepareState(database, await readState(database), observe);
     await refuseRename(database, work);
     await run.begin([]);
+    await dropLeft(context, work);
     const done = await serveRename(context, work, observe);
     return resultOf(work, 'renamed', done, elapsedMs());
+  });
+}
+
+/**
+ * What a killed restore --replace has left of the tenant is found by the name of its schema: it goes before that name does.
+ * @throws TenantctlError TENANT_UNFINISHED
+ */
+async function dropLeft(context: RunContext, { from, to, observe }: Rename): Promise<void> {
+  const left = await dropLeftReplacements({ context, observe }, [from]);
+  if (left.length === 0 || from.schema === to.schema) return;
+  const message = `A killed restore --replace of "${from.clerkOrgId}" has left ${left.join(', ')}. Nothing was renamed.`;
+  throw new TenantctlError('TENANT_UNFINISHED', message, {
+    tenant: from.clerkOrgId,
+    hint: 'Run the command again: it drops the schema first. Without --with-schema, the organization id alone is changed.',
   });
 }
 

@@ -22,6 +22,7 @@ import {
 } from '../../../src/core/tenant/restore.ts';
 import { archiveTenants } from '../../../src/core/tenant/archive.ts';
 import { dropTenant } from '../../../src/core/tenant/drop.ts';
+import { renameTenant } from '../../../src/core/tenant/rename.ts';
 import { planUnarchive, unarchiveTenants } from '../../../src/core/tenant/unarchive.ts';
 import { backupBytes } from '../../support/backup-bytes.ts';
 import { createEmbeddedDatabase } from '../../support/database.ts';
@@ -243,7 +244,20 @@ test('a tenant is not replaced under a transaction that is using it', async () =
   expect(await contentsOf(fleet, ['org_a'])).toEqual([before]);
 });
 
-test('what a killed restoration with --replace has left goes with the tenant', async () => {
+const GOES = [
+  {
+    title: 'goes with the tenant',
+    deed: ({ database }: TestFleet) => dropTenant(database, 'org_a'),
+    outcome: 'dropped',
+  },
+  {
+    title: 'goes before the name of its schema does',
+    deed: ({ database }: TestFleet) => renameTenant(database, 'org_a', 'org_new', { withSchema: true }),
+    outcome: 'renamed',
+  },
+];
+
+test.each(GOES)('what a killed restoration with --replace has left $title', async ({ deed, outcome }) => {
   const { fleet, file } = await backedUp();
   const bytes = await readFile(file);
   async function* endless() {
@@ -261,7 +275,7 @@ test('what a killed restoration with --replace has left goes with the tenant', a
   expect(await fleet.query(`SELECT details ->> 'clerkOrgId' AS id FROM tenantctl.verb_intents`)).toEqual([
     { id: 'org_a' },
   ]);
-  expect(await dropTenant(fleet.database, 'org_a')).toMatchObject({ outcome: 'dropped' });
+  expect(await deed(fleet)).toMatchObject({ outcome });
   expect(await fleet.query(beside)).toEqual([]);
   expect(await fleet.query('SELECT FROM tenantctl.verb_intents')).toEqual([]);
 });

@@ -29,11 +29,14 @@ export function forgetBeside(schema: string): string {
   return `UPDATE tenantctl.tenants SET gone_at = now() WHERE schema_name = ${literal(schema)} AND gone_at IS NULL`;
 }
 
-/** Drops what restorations with --replace that were killed have left of these tenants. One query if there is nothing. */
+/**
+ * Drops what restorations with --replace that were killed have left of these tenants. One query if there is nothing.
+ * @returns the schemas that could not be dropped
+ */
 export async function dropLeftReplacements(
   work: Dropping,
   tenants: readonly { readonly schema: string }[],
-): Promise<void> {
+): Promise<string[]> {
   const names = tenants.flatMap(({ schema }) => Object.values(namesBeside(schema)));
   const { rows } = await work.context.database.query<{ schema: string }>(
     `SELECT k.schema_name AS schema FROM tenantctl.tenants k
@@ -41,7 +44,9 @@ export async function dropLeftReplacements(
        SELECT FROM tenantctl.verb_intents i JOIN tenantctl.runs r ON r.id = i.run WHERE i.tenant = k.id AND ${AT_WORK})`,
     [names],
   );
-  for (const { schema } of rows) await dropBeside(work, schema, 'restore');
+  const left: string[] = [];
+  for (const { schema } of rows) if (!(await dropBeside(work, schema, 'restore'))) left.push(schema);
+  return left;
 }
 
 /** Whose schemas they are, and what drops them if nothing else has. */
@@ -50,12 +55,15 @@ const LEFT = {
   drift: ['in which a reference was built', 'drift'],
 } as const;
 
-/** Drops such a schema, if it is there: foreign keys to shared tables first, one by one. Warns if it cannot. */
+/**
+ * Drops such a schema, if it is there: foreign keys to shared tables first, one by one. Warns if it cannot.
+ * @returns whether nothing is left of it
+ */
 export async function dropBeside(
   { context, observe }: Dropping,
   schema: string,
   verb: keyof typeof LEFT,
-): Promise<void> {
+): Promise<boolean> {
   for (let tries = 1; ;) {
     const attempt = await dropPart(context, schema, verb);
     if (attempt.kind === 'failed' && tries <= context.retries && mayPass(attempt.error)) {
@@ -64,8 +72,9 @@ export async function dropBeside(
     } else if (attempt.kind === 'failed') {
       const [whose, next] = LEFT[verb];
       const message = `The schema ${schema}, ${whose}, could not be dropped: ${messageOf(attempt.error)} The next ${next} drops it.`;
-      return observe({ type: 'warning', message });
-    } else if (attempt.kind !== 'done' || !attempt.done) return;
+      observe({ type: 'warning', message });
+      return false;
+    } else if (attempt.kind !== 'done' || !attempt.done) return attempt.kind === 'done';
   }
 }
 
