@@ -47,6 +47,7 @@ const MEASURE: Readonly<Record<PartName, (bench: Bench) => Promise<PartResult>>>
 };
 
 const settings = readSettings(process.argv.slice(2));
+if (settings.postgres !== undefined) process.env.TEST_POSTGRES_PROGRAMS = settings.postgres;
 const psql = await psqlVersion();
 const say = (line: string) => console.error(line);
 if (psql === undefined) say('No psql on the PATH: the limit is omitted.');

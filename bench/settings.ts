@@ -54,6 +54,8 @@ export interface Settings {
   readonly sample: number;
   readonly rounds: number;
   readonly concurrency: number;
+  /** The folder of the server's programs; that of the npm package if absent. */
+  readonly postgres?: string;
   readonly roundTripMs: number;
   /** Output files: all figures, the chart, and the document whose marked section is replaced. */
   readonly json: string;
@@ -123,7 +125,8 @@ const FULL: Sizes = {
   calls: 100_000,
 };
 
-interface Flags extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg'> {
+interface Flags
+  extends Partial<Sizes>, Pick<Settings, 'concurrency' | 'roundTripMs' | 'json' | 'svg' | 'postgres'> {
   readonly folder?: string;
   readonly master?: string;
   readonly setup?: string;
@@ -168,6 +171,10 @@ export function readSettings(argv: readonly string[]): Settings {
     .option('--calls <n>', 'how many calls of openTenants are checked, direct and pooled', positive)
     .option('--rounds <n>', 'how often everything is measured', positive)
     .option('--concurrency <n>', 'tenants at once', positive, 4)
+    .option(
+      '--postgres <folder>',
+      'the server, by the folder with its bin/ (default: PostgreSQL 18 from npm), e.g. /usr/lib/postgresql/15',
+    )
     .option('--round-trip-ms <n>', 'the network that latency imitates', positive, 2)
     .option('--json <file>', 'where every figure is written', '.bench/performance.json')
     .option('--svg <file>', 'where the chart is written', '.bench/performance.svg')

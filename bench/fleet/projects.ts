@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { INIT_SQL } from '../../test/support/init-sql.ts';
 import { ADD, ADD_AFTER_WAIT, INIT, type BenchMigration } from './migrations.ts';
+import { WIDE } from './wide-migration.ts';
 
 /** A project with the same migrations for each rival. */
 export interface Project {
@@ -21,6 +22,8 @@ export interface Projects {
   readonly after: Project;
   /** The same, with a wait in `add`. */
   readonly afterWait: Project;
+  /** With 25 tables. */
+  readonly wide: Project;
 }
 
 /** Runs `use` with both projects in a temporary folder. */
@@ -31,6 +34,7 @@ export async function withProjects<T>(use: (projects: Projects) => Promise<T>): 
       before: await writeProject(join(root, 'before'), INIT),
       after: await writeProject(join(root, 'after'), [...INIT, ADD]),
       afterWait: await writeProject(join(root, 'after-wait'), [...INIT, ADD_AFTER_WAIT]),
+      wide: await writeProject(join(root, 'wide'), WIDE),
     });
   } finally {
     await rm(root, { recursive: true, force: true });

@@ -3,9 +3,9 @@ import { median } from './median.ts';
 
 /**
  * `no-op`: nothing pending. `status`: `tenantctl status --json`. `add`: one ALTER TABLE … ADD COLUMN. `init`:
- * three migrations into empty schemas. `provision`: the same, including schema and registry row.
+ * three migrations into empty schemas. `provision`: the same, including schema and registry row; also with 25 tables.
  */
-export type Work = 'no-op' | 'status' | 'add' | 'init' | 'provision';
+export type Work = 'no-op' | 'status' | 'add' | 'init' | 'provision' | 'provision, 25 tables';
 
 export interface Task {
   readonly work: Work;
@@ -37,25 +37,35 @@ export function extrapolate(ms: number, startUpMs: number, served: number, tenan
   return served === tenants ? ms : startUpMs + ((ms - startUpMs) * tenants) / served;
 }
 
+type Cost = (measurement: Measurement) => number | undefined;
+
+const timeOf: Cost = ({ ms }) => ms;
+export const serverCpuOf: Cost = ({ serverCpuMs }) => serverCpuMs;
+
 /** Median of a rival's rounds in milliseconds; undefined if it took no part. */
-export function medianMs(measurements: readonly Measurement[], rival: RivalName): number | undefined {
-  const own = measurements.filter((each) => each.rival === rival);
-  return own.length === 0 ? undefined : median(own.map(({ ms }) => ms));
+export function medianMs(
+  measurements: readonly Measurement[],
+  rival: RivalName,
+  costOf = timeOf,
+): number | undefined {
+  const own = measurements.flatMap((each) => (each.rival === rival ? (costOf(each) ?? []) : []));
+  return own.length === 0 ? undefined : median(own);
 }
 
 /**
- * The time of `other` relative to `rival`: the median of the rounds' ratios, because a slow round slows both.
+ * The time of `other`, or another cost, relative to `rival`: the median of the rounds' ratios, because a slow round slows both.
  * Undefined if one took no part.
  */
 export function ratio(
   measurements: readonly Measurement[],
   other: RivalName,
   rival: RivalName,
+  costOf = timeOf,
 ): number | undefined {
   const rounds = [...Map.groupBy(measurements, ({ round }) => round).values()];
   const ratios = rounds.flatMap((round) => {
-    const mine = medianMs(round, rival);
-    const others = medianMs(round, other);
+    const mine = medianMs(round, rival, costOf);
+    const others = medianMs(round, other, costOf);
     return mine === undefined || others === undefined ? [] : [others / mine];
   });
   return ratios.length === 0 ? undefined : median(ratios);

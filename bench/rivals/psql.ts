@@ -70,14 +70,17 @@ export function bareInit({ schema }: BenchTenant): string {
   ]);
 }
 
-/** The SQL equivalent of provisioning a tenant: registry row, schema and `init`. */
-export function bareProvision({ organization, schema }: BenchTenant): string {
+/** The SQL equivalent of provisioning a tenant: registry row, schema and migrations. */
+export function bareProvision(
+  { organization, schema }: BenchTenant,
+  migrations: readonly BenchMigration[],
+): string {
   return oneString([
     `INSERT INTO tenants (clerk_org_id, schema_name, status) VALUES ('${organization}', '${schema}', 'ACTIVE')`,
     `CREATE SCHEMA ${schema}`,
     `SET LOCAL search_path TO ${schema}, public`,
     ...knexHistory.create,
-    ...applied(INIT, 1),
+    ...applied(migrations, 1),
   ]);
 }
 

@@ -25,6 +25,8 @@ export interface Assignment {
 export interface Effort extends Partial<Usage> {
   /** Milliseconds, including process start-up. */
   readonly ms: number;
+  /** CPU time of the server's backends, in milliseconds, if it was measured. */
+  readonly serverCpuMs?: number | undefined;
 }
 
 /** A competing tool that migrates a fleet's schemas, reading each tenant's history first. */
