@@ -160,6 +160,8 @@ export interface MigrationTask {
   readonly tenant: RegisteredTenant;
   readonly history: History;
   readonly plan: Plan;
+  /** This run has registered the tenant: nothing is remembered of it. */
+  readonly isNew?: boolean | undefined;
   /** Present if the plan covers only part of this run's work on the tenant. */
   readonly part?: Part | undefined;
 }

@@ -151,11 +151,27 @@ const WEAK = `('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')`;
 const STAY_WITHIN = routine(
   'stay_within(tenant_schema text, shared text[], key_locks text[], drops boolean, thorough boolean, columns boolean)',
   `DECLARE
-       own text := quote_ident(tenant_schema) || '.';
-       noted bigint[] := coalesce(nullif(current_setting('tenantctl.own', true), ''), '{}')::bigint[];
-       largest bigint := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
+       own text;
+       noted bigint[];
+       largest bigint;
        outside text;
      BEGIN
+       IF NOT (drops OR thorough) AND NOT EXISTS (
+         SELECT FROM (
+           SELECT l.mode, l.relation::regclass::text AS name
+           FROM pg_lock_status() l
+           WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND (l.relation >= '16384' OR l.mode NOT IN ${WEAK})
+           OFFSET 0
+         ) held
+         WHERE NOT starts_with(held.name, quote_ident(tenant_schema) || '.') AND NOT starts_with(held.name, 'pg_toast.')
+           AND CASE split_part(held.name, '.', 1)
+             WHEN 'tenantctl' THEN held.mode NOT IN ${WEAK} OR ${isWriteToStateSql(`substr(held.name, ${'tenantctl.'.length + 1})`, 'held.mode')}
+             ELSE held.mode NOT IN ${WEAK} OR split_part(held.name, '.', 1) <> ALL (shared) END) THEN
+         RETURN;
+       END IF;
+       own := quote_ident(tenant_schema) || '.';
+       noted := coalesce(nullif(current_setting('tenantctl.own', true), ''), '{}')::bigint[];
+       largest := coalesce(nullif(current_setting('tenantctl.largest', true), ''), '0')::bigint;
        -- OFFSET: the name is looked up once.
        SELECT coalesce(held.name, held.class::regclass || ' ' || held.oid) || ' (' || held.mode || ')' INTO outside
        FROM (

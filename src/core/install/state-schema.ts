@@ -92,6 +92,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   TOMBSTONES,
   // Routines only. 21: no triggers on the tables of a cluster's nodes; assert_spread.
   [],
+  // Routines only. 22: stamp_new; stay_within looks briefly first.
+  [],
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

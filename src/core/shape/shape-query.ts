@@ -1,6 +1,6 @@
 import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
-import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
+import { HISTORY_TRIGGER } from '../stamps/history-trigger.ts';
 import { lockTableOf } from '../target/history.ts';
 import { columnParts } from './column-parts.ts';
 import { constraintParts } from './constraint-parts.ts';

@@ -3,6 +3,14 @@ import { literal } from '../../db/sql.ts';
 import type { Names } from '../../names.ts';
 import { routine, type Routine } from '../state/routine.ts';
 import { lockTableOf } from '../target/history.ts';
+import {
+  commentOnFunction,
+  HISTORY_TRIGGER,
+  NAME_DIGEST,
+  TRIGGER_BODY,
+  triggerFunction,
+  triggerOn,
+} from './history-trigger.ts';
 import { trustRoutines } from './trust-routines.ts';
 
 /** SQL for the oid of a schema's history table; NULL if there is none. @param schema in SQL */
@@ -15,9 +23,6 @@ function lockTableIn({ tenantHistory }: Names): string {
   return `to_regclass(format('%I.%I', tenant_schema, ${literal(lockTableOf(tenantHistory))}))`;
 }
 
-/** The trigger on both history tables, and the prefix of its function's name in the tenant's schema. */
-export const HISTORY_TRIGGER = 'tenantctl_unstamp';
-
 export function stampRoutines(names: Names): Routine[] {
   return [
     ...trustRoutines(names),
@@ -26,6 +31,7 @@ export function stampRoutines(names: Names): Routine[] {
     TRIGGER_NAME,
     putHistoryTrigger(names),
     stamp(names),
+    stampNew(names),
   ];
 }
 
@@ -87,25 +93,10 @@ const readHistory = ({ tenantHistory }: Names) =>
 const TRIGGER_NAME = routine(
   'history_trigger_name(tenant_schema text) RETURNS text',
   `BEGIN
-       RETURN '${HISTORY_TRIGGER}_' || left(encode(sha256(convert_to(tenant_schema, 'UTF8')), 'hex'), 10);
+       RETURN '${HISTORY_TRIGGER}_' || left(encode(sha256(convert_to(tenant_schema, 'UTF8')), 'hex'), ${NAME_DIGEST});
      END`,
   'The name of the trigger function in a tenant schema. It differs in each: to find a function, PostgreSQL looks at all of its name.',
 );
-
-/** Compared as text: any changed character replaces the function in every tenant. */
-const TRIGGER_BODY = `
-BEGIN
-  IF to_regclass('tenantctl.stamps') IS NOT NULL THEN
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-      INSERT INTO tenantctl.stamps
-      VALUES (TG_TABLE_SCHEMA, '00000000-0000-0000-0000-000000000000', TG_RELID, TG_RELID, '0', '0', '0', 0, 0, 0, 0, '0')
-      ON CONFLICT DO NOTHING;
-    END IF;
-    DELETE FROM tenantctl.stamps WHERE TG_RELID IN (history_oid, lock_oid);
-  END IF;
-  RETURN NULL;
-END
-`;
 
 const putHistoryTrigger = (names: Names) =>
   routine(
@@ -136,9 +127,9 @@ const putHistoryTrigger = (names: Names) =>
            AND has_table_privilege(p.proowner, 'tenantctl.stamps', 'INSERT');
        END IF;
        IF is_right IS NOT true THEN
-         EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', trigger_function, body);
+         EXECUTE format(${literal(`CREATE OR REPLACE ${triggerFunction('%s', '%L')}`)}, trigger_function, body);
          EXECUTE format('ALTER FUNCTION %s() OWNER TO CURRENT_USER', trigger_function);
-         EXECUTE format('COMMENT ON FUNCTION %s() IS %L', trigger_function, 'Tells tenantctl that somebody else changed the history of migrations. Does nothing where there is no tenantctl.');
+         EXECUTE format(${literal(commentOnFunction('%s'))}, trigger_function);
        END IF;
        FOREACH on_table IN ARRAY tables LOOP
          IF has_triggers THEN
@@ -147,9 +138,12 @@ const putHistoryTrigger = (names: Names) =>
            CONTINUE WHEN FOUND AND found_text = format('CREATE TRIGGER ${HISTORY_TRIGGER} AFTER INSERT OR DELETE OR UPDATE ON %1$s FOR EACH ROW WHEN (((pg_trigger_depth() > 0) OR (current_setting(''tenantctl.writer''::text, true) IS DISTINCT FROM (txid_current())::text))) EXECUTE FUNCTION %2$s()', on_table, trigger_function);
            EXECUTE format('DROP TRIGGER IF EXISTS ${HISTORY_TRIGGER} ON %s', on_table);
          END IF;
-         EXECUTE format('CREATE TRIGGER ${HISTORY_TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON %1$s FOR EACH ROW WHEN (pg_trigger_depth() > 0 OR current_setting(''tenantctl.writer'', true) IS DISTINCT FROM txid_current()::text) EXECUTE FUNCTION %2$s()', on_table, trigger_function);
-         EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER ${HISTORY_TRIGGER}', on_table);
-       END LOOP;
+${triggerOn('%1$s', '%2$s')
+  .map(
+    (statement) => `         EXECUTE format(${literal(statement)}, on_table, trigger_function);
+`,
+  )
+  .join('')}       END LOOP;
      END`,
     'Puts the trigger on both tables, or puts it right. Whoever calls it has locked them.',
     // DROP TRIGGER IF EXISTS would send a notice.
@@ -212,5 +206,26 @@ const stamp = (names: Names) => {
        END;
      END`,
     'Stamps a tenant with what its history table holds. NULL, or why it has no stamp: nothing fails for want of one.',
+  );
+};
+
+/** The xmin of what this transaction writes, unless in a subtransaction. */
+const OWN_XMIN = `(txid_current() & 4294967295)::text::xid`;
+
+/** Where a stamp's values are known without looking: the transaction has made what it describes. */
+const stampNew = (names: Names) => {
+  const columns = Object.keys(STAMP_COLUMNS);
+  return routine(
+    'stamp_new(tenant_schema text, becomes uuid)',
+    `DECLARE
+       own xid := ${OWN_XMIN};
+       history_table oid := ${historyOf(names)};
+       lock_table oid := ${lockTableIn(names)};
+     BEGIN
+       INSERT INTO tenantctl.stamps (history_oid, ${columns.join(', ')}, written_by)
+       VALUES (history_table, tenant_schema, becomes, lock_table, own, own, own,
+               pg_relation_filenode(history_table), pg_relation_filenode(lock_table), 4, 2, own);
+     END`,
+    'Stamps a tenant whose history tables and their trigger are of this transaction, and written by nobody else.',
   );
 };

@@ -5,6 +5,7 @@ import { withTransaction } from '../../db/transaction.ts';
 import type { HistoryEntry } from '../target/history.ts';
 import { compareNames } from '../files/source.ts';
 import type { Target } from '../target/target.ts';
+import { createHistoryTrigger } from './history-trigger.ts';
 import type { Database } from '../../db/database.ts';
 
 /** Milliseconds to wait for a lock on a tenant before skipping it. */
@@ -38,6 +39,26 @@ export function digester(): (entries: readonly HistoryEntry[]) => string {
 /** Runs in the transaction that wrote the history; the master schema has no stamp. */
 export function stampOf({ scope, schema }: Target): string[] {
   return scope === 'tenants' ? [`SELECT tenantctl.stamp(${literal(schema)}::text)`] : [];
+}
+
+/**
+ * Statements that stamp a tenant whose history tables the transaction has created, and which nothing else in it can have
+ * written. Where they fail, `stampOf` would have left the tenant without a stamp: see hasStamps.
+ * @param digest of the history as the transaction has written it
+ */
+export function stampNew(schema: string, historyTable: string, digest: string): string[] {
+  return [
+    ...createHistoryTrigger(schema, historyTable),
+    `CALL tenantctl.stamp_new(${literal(schema)}::text, ${literal(digest)}::uuid)`,
+  ];
+}
+
+/** Whether tenants of this database can have stamps, as far as one has. */
+export async function hasStamps(database: Pick<Database, 'query'>): Promise<boolean> {
+  const { rows } = await database.query<{ found: boolean }>(
+    'SELECT EXISTS (SELECT FROM tenantctl.stamps) AS found',
+  );
+  return rows[0]?.found === true;
 }
 
 /** For Database.remember: the digests of histories that are stored. If one is deleted, what refers to it has no stamp. */

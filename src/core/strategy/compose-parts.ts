@@ -16,6 +16,7 @@ import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limi
 import { assertSpread } from '../guard/left-behind.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { Hooks } from '../apply/hooks.ts';
+import { stampNew } from '../stamps/stamps.ts';
 import type { Migration } from '../files/load.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { createPartList, type Part } from './part-list.ts';
@@ -32,6 +33,8 @@ export interface Assumption {
   /** The digest of the history that the plan was made for; null without a history table. */
   readonly expected: string | null;
   readonly becomes: string;
+  /** The transaction creates both history tables, and tenants of this database can have stamps. */
+  readonly isNew: boolean;
   /** Replaces the records in history and stamp. */
   readonly dataChange?: DataChange | undefined;
 }
@@ -59,16 +62,15 @@ type ComposerContext = Pick<RunContext, 'lockTimeoutMs' | 'statementTimeoutMs' |
 export function createComposer(
   context: ComposerContext,
   compiled: CompiledPlan,
-  { statuses, batch, expected, becomes, dataChange }: Assumption,
+  assumption: Assumption,
 ): (target: Target, around: Around) => Part[] {
-  const before = `${expected === null ? 'NULL' : literal(expected)}::uuid`;
+  const { statuses, expected, dataChange } = assumption;
   const enterWith = [
-    before,
+    digestOrNull(expected),
     `ARRAY[${statuses.map(literal).join(', ')}]::text[]`,
     `ARRAY[${settingsFor(context).map(literal).join(', ')}]::text[]`,
   ].join(', ');
-  const recordOf = (names: readonly string[]) =>
-    `${literal(compiled.direction)}::text, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}::integer, ${context.run?.id ?? 'NULL'}::bigint`;
+  const { recordOf, leave } = createRecords(context, compiled, assumption);
   const restore = (texts: readonly string[]) => restoreSettings(texts, context.database, context);
   const steps = compiled.steps.map((step) => ({
     ...step,
@@ -76,16 +78,13 @@ export function createComposer(
   }));
 
   return (target, { opening, closing, hooks }) => {
-    const { schema, historyTable, clerkOrgId } = target;
+    const { schema, historyTable } = target;
     const begins = giveControl(target);
-    const name = `${literal(schema)}::text`;
-    const organization = `${clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId)}::text`;
     const { parts, add, addPiece, run, end } = createPartList(context.database);
     let done: string[] = [];
     const record = () => {
       if (done.length === 0 || dataChange !== undefined) return;
-      const call = `CALL tenantctl.record(${name}, ${recordOf(done)}, ${organization})`;
-      add(...regainControl(target), call, ...begins);
+      add(...regainControl(target), recordOf(target, done), ...begins);
       done = [];
     };
     // What Knex sends may read the history.
@@ -96,7 +95,7 @@ export function createComposer(
     add(
       BEGIN,
       ...limitNodes(context.database, context),
-      `CALL tenantctl.enter(${name}, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
+      `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
       ...(expected === null && dataChange === undefined ? createHistoryTables(schema, historyTable) : []),
@@ -116,12 +115,40 @@ export function createComposer(
       if (compiled.readsHistory && !isLast) record();
     }
     if (hooks.after !== undefined) runByKnex(hooks.after);
-    const leave = `CALL tenantctl.leave(${name}, ${before}, ${literal(becomes)}::uuid, ${recordOf(done)}, ${organization})`;
-    add(...regainControlAtEnd(target), ...(dataChange?.record(target, done) ?? [leave]));
+    add(...regainControlAtEnd(target), ...leave(target, done));
     const last = [...assertSpread(context.database, target), ...closing];
     end((sent) => closed(target, limitsAfter(compiled.limits, sent, historyTable), last));
     return parts;
   };
+}
+
+/** What says of a tenant what has been done: history, ledger and stamp; or what a data change has in their place. */
+function createRecords(
+  { run }: ComposerContext,
+  compiled: CompiledPlan,
+  { batch, expected, becomes, isNew, dataChange }: Assumption,
+) {
+  const argumentsFor = ({ schema, clerkOrgId }: Target, names: readonly string[], digests = '') => {
+    const organization = clerkOrgId === undefined ? 'NULL' : literal(clerkOrgId);
+    return `${literal(schema)}::text, ${digests}${literal(compiled.direction)}::text, ARRAY[${names.map(literal).join(', ')}]::text[], ${batch}::integer, ${run?.id ?? 'NULL'}::bigint, ${organization}::text`;
+  };
+  const recordOf = (target: Target, names: readonly string[]) =>
+    `CALL tenantctl.record(${argumentsFor(target, names)})`;
+  const digests = `${digestOrNull(expected)}, ${digestOrNull(becomes)}, `;
+  const leave = (target: Target, names: readonly string[]): readonly string[] => {
+    if (dataChange !== undefined) return dataChange.record(target, names);
+    if (!isNew || mayReachHistory(compiled))
+      return [`CALL tenantctl.leave(${argumentsFor(target, names, digests)})`];
+    return [recordOf(target, names), ...stampNew(target.schema, target.historyTable, becomes)];
+  };
+  return { recordOf, leave };
+}
+
+const digestOrNull = (digest: string | null) => `${digest === null ? 'NULL' : literal(digest)}::uuid`;
+
+/** Whether the migrations may have written the history, or put something on its tables. Pure. */
+function mayReachHistory({ limits, readsHistory, hasHooks, steps }: CompiledPlan): boolean {
+  return limits.thorough || readsHistory || hasHooks || !steps.every((step) => 'pieces' in step);
 }
 
 /** The end of a transaction, from the guard to the COMMIT and the session's reset. */
@@ -136,7 +163,7 @@ function closed(target: Target, limits: Limits, closing: readonly string[]): str
     READ_ONLY,
     CHECK_CONSTRAINTS,
     'COMMIT',
-    ...CLEAN_IN_STRING,
+    ...(limits.thorough ? CLEAN_IN_STRING : CLEAN_WITHOUT_PREPARED),
   ];
 }
 
@@ -149,6 +176,9 @@ function assertRoutines(target: Target): string[] {
 const CLEAN_IN_STRING = CLEAN_SESSION.map((statement) =>
   statement === DEALLOCATE ? 'CALL tenantctl.deallocate()' : statement,
 );
+
+/** PREPARE is obscure, and so is all that could run it. */
+const CLEAN_WITHOUT_PREPARED = CLEAN_SESSION.filter((statement) => statement !== DEALLOCATE);
 
 /** The transaction's settings, as alternating names and values. */
 function settingsFor(context: ComposerContext): string[] {

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
 import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
-import { HISTORY_TRIGGER } from '../stamps/server-routines.ts';
+import { HISTORY_TRIGGER } from '../stamps/history-trigger.ts';
 import { lockTableOf } from '../target/history.ts';
 
 /** current_query() in a stored expression: its oid, which is the same in every version. */

@@ -2,7 +2,7 @@ import { literal } from '../../db/sql.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { historyAfter, isScript, type Plan } from '../plan/plan.ts';
 import { statusValues } from '../registry/registry-sql.ts';
-import { digester, storeHistories } from '../stamps/stamps.ts';
+import { digester, hasStamps, storeHistories } from '../stamps/stamps.ts';
 import { recordScripts } from '../state/scripts.ts';
 import type { History } from '../target/history.ts';
 import type { Target } from '../target/target.ts';
@@ -45,11 +45,11 @@ export async function createTransactionsFor(
     return histories;
   };
   for (const task of tasks) historiesOf(task);
-  if (dataChange === undefined)
-    await storeHistories(
-      database,
-      [...known.values()].flatMap(([, ...after]) => after),
-    );
+  const after = [...known.values()].flatMap(([, ...later]) => later);
+  const [, canStamp] = await database.together((one) => [
+    dataChange === undefined ? storeHistories(one, after) : undefined,
+    hasStamps(one),
+  ]);
 
   const statuses = statusValues(database.names, migration.statuses);
   const composers = new Map<string, ReturnType<typeof createComposer>>();
@@ -60,8 +60,9 @@ export async function createTransactionsFor(
     return transactions.map((steps, at) => {
       const [before = [], after = []] = histories.slice(at);
       const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
-      const key = `${at} ${expected} ${batch}`;
-      const assumption = { statuses, batch, expected, becomes: digest(after), dataChange };
+      const isNew = expected === null && !task.tenant.hasLock && canStamp;
+      const key = `${at} ${expected} ${isNew} ${batch}`;
+      const assumption = { statuses, batch, expected, becomes: digest(after), isNew, dataChange };
       const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);
       composers.set(key, compose);
       const done = stepsUpTo(task.plan, transactions, at);
@@ -70,7 +71,7 @@ export async function createTransactionsFor(
       const opening = (at === 0 ? migration.opening?.(task) : undefined) ?? [];
       const closing = isLast ? migration.closing(task) : [];
       const scripts =
-        dataChange === undefined ? repeatableStatements(own, target.schema, context.run?.id) : NO_SCRIPTS;
+        dataChange === undefined ? repeatableStatements(task, own, context.run?.id) : NO_SCRIPTS;
       const around = {
         opening: [...opening, ...scripts.before],
         closing: [...scripts.after, ...closing],
@@ -88,7 +89,11 @@ function texts(values: readonly string[]): string {
 const NO_SCRIPTS = { before: [], after: [] };
 
 /** What is sent in a transaction of these steps because of repeatable scripts. */
-function repeatableStatements(steps: Plan['steps'], schema: string, run: number | undefined) {
+function repeatableStatements(
+  { tenant: { schema }, isNew = false }: MigrationTask,
+  steps: Plan['steps'],
+  run: number | undefined,
+) {
   const isOnlyScripts = steps.length > 0 && steps.every(isScript);
   const scripts = steps.flatMap(({ file }) => file.script ?? []);
   return {
@@ -100,7 +105,9 @@ function repeatableStatements(steps: Plan['steps'], schema: string, run: number 
       : [],
     after: [
       // The plan of a routine's statement is kept, unlike that of a text.
-      ...(scripts.length < steps.length ? [`CALL tenantctl.forget_scripts(${literal(schema)}::text)`] : []),
+      ...(scripts.length < steps.length && !isNew
+        ? [`CALL tenantctl.forget_scripts(${literal(schema)}::text)`]
+        : []),
       ...(scripts.length > 0 ? [recordScripts(scripts, { schema, kind: 'repeatable', run })] : []),
     ],
   };

@@ -28,15 +28,17 @@ function statementsFor(
   compiled: CompiledPlan,
   {
     expected = HISTORY,
+    isNew = false,
     opening = [],
     statementTimeoutMs,
-  }: { expected?: string | null; opening?: string[]; statementTimeoutMs?: number } = {},
+  }: { expected?: string | null; isNew?: boolean; opening?: string[]; statementTimeoutMs?: number } = {},
 ): string[] {
   const assumption = {
     statuses: ['ACTIVE', "it's"],
     batch: 3,
     expected,
     becomes: '00000000-0000-0000-0000-000000000002',
+    isNew,
   };
   const compose = createComposer({ ...CONTEXT, statementTimeoutMs }, compiled, assumption);
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: `od"d'one` });
@@ -150,7 +152,7 @@ test('a statement with an answer is sent by itself', () => {
   const compose = createComposer(
     { ...CONTEXT, statementTimeoutMs: undefined },
     { ...COMPILED, steps },
-    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY },
+    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY, isNew: false },
   );
   const parts = compose(tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' }), {
     opening: [],
@@ -226,7 +228,7 @@ test('where nodes take statements one at a time, what defines something is sent 
   const compose = createComposer(
     { ...CONTEXT, database, statementTimeoutMs: undefined },
     { ...COMPILED, steps: [step('1_a.js', texts)] },
-    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY },
+    { statuses: [], batch: 1, expected: HISTORY, becomes: HISTORY, isNew: false },
   );
   const target = tenantTarget(DEFAULT_NAMES, { clerkOrgId: 'org_a', schema: 'a' });
 
@@ -239,4 +241,49 @@ test('where nodes take statements one at a time, what defines something is sent 
     { kind: 'string', text: texts[1] },
     { kind: 'string', text: expect.stringMatching(/^INSERT INTO[^]*assert_spread\('a'[^]*COMMIT/) as string },
   ]);
+});
+
+const PLAIN: CompiledPlan = {
+  ...COMPILED,
+  limits: { ...COMPILED.limits, thorough: false },
+  readsHistory: false,
+  steps: [step('1_a.js', ['CREATE TABLE a ()'])],
+};
+
+test('new history tables get their trigger and stamp without a question, between the record and the look of the guard', () => {
+  const statements = statementsFor(PLAIN, { expected: null, isNew: true });
+  const at = (part: string) => statements.findIndex((statement) => statement.includes(part));
+  const order = [
+    at('CALL tenantctl.record'),
+    at('CREATE FUNCTION "od""d\'one".tenantctl_unstamp_'),
+    at('ALTER TABLE "od""d\'one"."knex_migrations_tenant_lock" ENABLE ALWAYS TRIGGER'),
+    at('CALL tenantctl.stamp_new'),
+    at('CALL tenantctl.stay_within'),
+  ];
+  expect(order).not.toContain(-1);
+  expect(order).toEqual(order.toSorted((one, other) => one - other));
+  expect(at('tenantctl.leave')).toBe(-1);
+});
+
+const REACHES_HISTORY: readonly (readonly [string, Partial<CompiledPlan>, boolean])[] = [
+  ['there is a history table already, or no tenant can have a stamp', {}, false],
+  ['a text may run what somebody wrote', { limits: COMPILED.limits }, true],
+  ['a text, or what is stored, names the history', { readsHistory: true }, true],
+  ['a hook is called', { hasHooks: true }, true],
+  [
+    'Knex runs a migration',
+    { steps: [{ name: '1_a.js', needsCommit: false, interactive: 'it waits' }] },
+    true,
+  ],
+];
+
+test.each(REACHES_HISTORY)('where %s, the server looks at the history before it stamps', (_, plan, isNew) => {
+  const statements = statementsFor({ ...PLAIN, ...plan }, { expected: null, isNew });
+  expect(statements.filter((statement) => statement.includes('tenantctl.leave'))).toHaveLength(1);
+  expect(statements.filter((statement) => statement.includes('stamp_new'))).toEqual([]);
+});
+
+test('prepared statements are removed only if a text may have prepared one', () => {
+  const isRemoved = (plan: CompiledPlan) => statementsFor(plan).includes('CALL tenantctl.deallocate()');
+  expect([isRemoved(COMPILED), isRemoved(PLAIN)]).toEqual([true, false]);
 });

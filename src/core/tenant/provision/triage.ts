@@ -34,7 +34,7 @@ export function triage(
       if (role !== undefined && 'statements' in role) roles.set(schema, role);
       // Leftovers of an earlier attempt are found under the tenant's lock.
       const tenant = { ...NOTHING_MADE, clerkOrgId, schema, owner: role?.name ?? null };
-      tasks.push({ tenant, history: EMPTY_HISTORY, plan });
+      tasks.push({ tenant, history: EMPTY_HISTORY, plan, isNew: registration.isNew });
     }
   }
   return { results, tasks, roles };
