@@ -11,7 +11,7 @@ const PURPOSES: readonly (readonly [RegExp, string])[] = [
   [/^CALL tenantctl\.enter\b/i, 'lock and check'],
   [/^CALL tenantctl\.leave\b/i, 'history insert and stamp'],
   [/^CALL tenantctl\.record\b/i, 'history insert'],
-  [/^SELECT tenantctl\.stamp\b/i, 'stamp'],
+  [/^SELECT tenantctl\.stamp\b|^CALL tenantctl\.stamp_new\b|\btenantctl_unstamp/i, 'stamp'],
   [/tenantctl\.stamp\(/i, 'stamps'],
   [/^INSERT INTO tenantctl\.histories\b/i, 'stamps'],
   [/^COPY\b[^]*\bFROM STDIN\b/i, ROWS_FOLLOW],

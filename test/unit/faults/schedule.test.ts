@@ -72,6 +72,7 @@ test.each([
     'history insert',
   ],
   [`SELECT tenantctl.stamp('tid_a')`, 'stamp'],
+  [`CREATE FUNCTION "tid_a".tenantctl_unstamp_0123456789() RETURNS trigger`, 'stamp'],
   [`UPDATE public.tenants SET status = 'ACTIVE'`, 'status change'],
   [`INSERT INTO tenantctl.intents (schema_name) VALUES ('tid_a')`, 'intent'],
   [`INSERT INTO tenantctl.verb_intents AS i (tenant) VALUES (1)`, "verb's beginning"],
