@@ -1,6 +1,7 @@
 import { literal } from '../../db/sql.ts';
 import { compareNames } from '../files/source.ts';
 import type { ObservedEffects } from './judge.ts';
+import { mayNameHistory } from '../target/history.ts';
 import type { Reading } from '../statements/read-statements.ts';
 
 /** What tenants that are sent a string may lock outside their schema, and how closely they are checked. */
@@ -52,7 +53,7 @@ export interface Sent {
 /** The limits once it is known what migrations that Knex runs have sent. Pure. */
 export function limitsAfter(limits: Limits, { texts, readings }: Sent, historyTable: string): Limits {
   const isObscure = readings.some((reading) => reading.isObscure);
-  const namesHistory = texts.some((text) => text.includes(historyTable));
+  const namesHistory = texts.some((text) => mayNameHistory(text, historyTable));
   return {
     ...limits,
     thorough: limits.thorough || isObscure || namesHistory,

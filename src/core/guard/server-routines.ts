@@ -166,7 +166,7 @@ const STAY_WITHIN = routine(
          WHERE NOT starts_with(held.name, quote_ident(tenant_schema) || '.') AND NOT starts_with(held.name, 'pg_toast.')
            AND CASE split_part(held.name, '.', 1)
              WHEN 'tenantctl' THEN held.mode NOT IN ${WEAK} OR ${isWriteToStateSql(`substr(held.name, ${'tenantctl.'.length + 1})`, 'held.mode')}
-             ELSE held.mode NOT IN ${WEAK} OR split_part(held.name, '.', 1) <> ALL (shared) END) THEN
+             ELSE held.mode NOT IN ${WEAK} OR starts_with(held.name, '"') OR split_part(held.name, '.', 1) <> ALL (shared) END) THEN
          RETURN;
        END IF;
        own := quote_ident(tenant_schema) || '.';

@@ -3,6 +3,7 @@ import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { joinLimits, limitsBefore, limitsOf, type Limits } from '../guard/limits.ts';
 import { readSince } from '../guard/hidden-calls.ts';
 import type { Observer } from '../report/event.ts';
+import { mayNameHistory } from '../target/history.ts';
 import type { CompiledPlan, CompiledStep } from './compiled.ts';
 import { mayDiffer, mayLoseNumbers, readNumbers, withoutLostNumbers } from './drawn-numbers.ts';
 import type { MigrationWork } from './migration-work.ts';
@@ -97,7 +98,7 @@ async function withLimits(
       step: { name, needsCommit, interactive: 'it has SQL that only the server can read' },
       limits: whole,
     };
-  const namesHistory = pieces.some(({ text }) => text.includes(database.names.tenantHistory));
+  const namesHistory = pieces.some(({ text }) => mayNameHistory(text, database.names.tenantHistory));
   return { step, limits: limitsOf(readings, lesson.observedEffects, namesHistory) };
 }
 

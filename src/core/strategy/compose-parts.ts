@@ -64,7 +64,7 @@ export function createComposer(
   compiled: CompiledPlan,
   assumption: Assumption,
 ): (target: Target, around: Around) => Part[] {
-  const { statuses, expected, dataChange } = assumption;
+  const { statuses, expected, isNew, dataChange } = assumption;
   const enterWith = [
     digestOrNull(expected),
     `ARRAY[${statuses.map(literal).join(', ')}]::text[]`,
@@ -98,7 +98,9 @@ export function createComposer(
       `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
-      ...(expected === null && dataChange === undefined ? createHistoryTables(schema, historyTable) : []),
+      ...(expected === null && dataChange === undefined
+        ? createHistoryTables(schema, historyTable, isNew)
+        : []),
       ...begins,
     );
     if (hooks.before !== undefined) runByKnex(hooks.before);

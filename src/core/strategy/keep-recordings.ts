@@ -4,6 +4,7 @@ import type { MigrationFile } from '../files/source.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import type { MigrationTask } from '../fleet/plan-fleet.ts';
 import { limitsBefore, limitsOf } from '../guard/limits.ts';
+import { mayNameHistory } from '../target/history.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 import type { ShownRecording } from '../recordings/shown.ts';
 import type { RunContext } from '../run/run-context.ts';
@@ -67,7 +68,7 @@ async function shownBy(
   const isUsable =
     earlier !== undefined && earlier.dependence === undefined && isSame(earlier.pieces, pieces);
   const texts = pieces.map(({ text }) => text);
-  const namesHistory = texts.some((text) => text.includes(context.database.names.tenantHistory));
+  const namesHistory = texts.some((text) => mayNameHistory(text, context.database.names.tenantHistory));
   const readings = await Promise.all(texts.map(context.readStatements));
   const isUnread = readings.some(({ problem }) => problem !== undefined);
   const verdict = await context.examine(file);

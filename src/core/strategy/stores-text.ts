@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { literal } from '../../db/sql.ts';
 import { SYSTEM_SCHEMA, tenantSchemaPattern } from '../registry/schema-name.ts';
 import { HISTORY_TRIGGER } from '../stamps/history-trigger.ts';
-import { lockTableOf } from '../target/history.ts';
+import { lockTableOf, mayNameHistory } from '../target/history.ts';
 
 /** current_query() in a stored expression: its oid, which is the same in every version. */
 const CALL = ':funcid 817 ';
@@ -66,10 +66,8 @@ export async function readStored(
      FROM routines r`,
     [schema, CALL, [tenantHistory, lockTableOf(tenantHistory)], tenantHistory],
   );
-  const mentions = (what: RegExp | string) =>
-    texts.some((text) => (typeof what === 'string' ? text.includes(what) : what.test(text)));
   return {
-    hasCurrentQuery: mentions(SHOWS_SENDING) || rows[0]?.hasCurrentQuery === true,
-    namesHistory: mentions(tenantHistory) || rows[0]?.namesHistory === true,
+    hasCurrentQuery: texts.some((text) => SHOWS_SENDING.test(text)) || rows[0]?.hasCurrentQuery === true,
+    namesHistory: texts.some((text) => mayNameHistory(text, tenantHistory)) || rows[0]?.namesHistory === true,
   };
 }

@@ -60,7 +60,7 @@ export async function createTransactionsFor(
     return transactions.map((steps, at) => {
       const [before = [], after = []] = histories.slice(at);
       const expected = at === 0 && !task.tenant.hasHistory ? null : digest(before);
-      const isNew = expected === null && !task.tenant.hasLock && canStamp;
+      const isNew = expected === null && !task.tenant.hasLock && canStamp && !database.hasNodes;
       const key = `${at} ${expected} ${isNew} ${batch}`;
       const assumption = { statuses, batch, expected, becomes: digest(after), isNew, dataChange };
       const compose = composers.get(key) ?? createComposer(context, { ...compiled, steps }, assumption);

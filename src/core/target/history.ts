@@ -190,13 +190,22 @@ function sharer(): (rows: readonly Row[]) => readonly HistoryEntry[] {
   };
 }
 
-/** Creates both tables as Knex does (knex/lib/migrations/migrate/table-creator.js). */
-export function createHistoryTables(schema: string, table: string): string[] {
+/** Whether SQL may name the history: PostgreSQL folds letters, and U&"" has escapes. Pure. */
+export function mayNameHistory(sql: string, table: string): boolean {
+  return /\bu&"/i.test(sql) || sql.toLowerCase().includes(table.toLowerCase());
+}
+
+/**
+ * Creates both tables as Knex does (knex/lib/migrations/migrate/table-creator.js).
+ * @param isNew fails where one exists
+ */
+export function createHistoryTables(schema: string, table: string, isNew = false): string[] {
+  const create = isNew ? 'CREATE TABLE' : 'CREATE TABLE IF NOT EXISTS';
   const lock = qualified(schema, lockTableOf(table));
   return [
-    `CREATE TABLE IF NOT EXISTS ${qualified(schema, table)}
+    `${create} ${qualified(schema, table)}
        (id serial PRIMARY KEY, name varchar(255), batch integer, migration_time timestamptz)`,
-    `CREATE TABLE IF NOT EXISTS ${lock} (index serial PRIMARY KEY, is_locked integer)`,
+    `${create} ${lock} (index serial PRIMARY KEY, is_locked integer)`,
     `INSERT INTO ${lock} (is_locked) SELECT 0 FROM ${lock} HAVING count(*) = 0`,
   ];
 }

@@ -186,7 +186,7 @@ function provisioningWork(setting: ChunkSetting & Pick<Provisioning, 'roles'>): 
     decide: (task, history, _done, scripts) => stillDue(folder, task, history, scripts),
     apply: (task, options, earlier) => makeTenant(setting, task, options, earlier),
     opening: ({ tenant }) => createSchemaStatements(setting, tenant.schema),
-    closing: ({ tenant, isNew }) => closingOf(setting, tenant.schema, isNew),
+    closing: ({ tenant }) => closingOf(setting, tenant.schema),
     isDone: (task, now) => now.status === 'ACTIVE' || (task.part?.isLast === false && isPartDone(task, now)),
     lanes,
     compile,

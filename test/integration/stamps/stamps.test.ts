@@ -166,27 +166,6 @@ test.each(FORGETTING)('%s: 2_tags is pending, and is applied', async (_, stateme
   expect(await stamped(fleet())).toContain(id);
 });
 
-test('a new tenant is sent the trigger and the stamp that the server would make', async () => {
-  const id = await newTenant();
-  const made = () =>
-    fleet().query(
-      `SELECT t.tgrelid::regclass::text AS "table", t.tgenabled, pg_get_triggerdef(t.oid) AS definition, t.xmin::text,
-              p.xmin::text AS function_xmin, pg_get_functiondef(p.oid) AS function, obj_description(p.oid, 'pg_proc') AS about,
-              ARRAY[t.xmin, p.xmin, s.xmin, s.written_by] = array_fill(r.xmin, ARRAY[4]) AS "isOfOneString"
-       FROM tenantctl.stamps s
-       JOIN tenants r USING (schema_name)
-       JOIN pg_trigger t ON t.tgrelid IN (s.history_oid, s.lock_oid) AND t.tgname = '${TRIGGER}'
-       JOIN pg_proc p ON p.oid = t.tgfoid
-       WHERE s.schema_name = $1 ORDER BY 1`,
-      [schemaNameFor(id)],
-    );
-  const before = await made();
-  // The server stamps in a subtransaction, which has an id of its own.
-  expect(before).toMatchObject([{ isOfOneString: true }, { isOfOneString: true }]);
-  await fleet().query('SELECT tenantctl.put_history_trigger($1)', [schemaNameFor(id)]);
-  expect(await made()).toEqual(before);
-});
-
 test('a history that is truncated is empty for both commands: everything is pending, and is applied', async () => {
   const id = await newTenant();
   await perform(id, ['TRUNCATE $H']);

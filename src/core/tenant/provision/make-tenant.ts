@@ -105,18 +105,15 @@ function planWithSeeds(
   return { ...plan, steps: [...plan.steps, ...left] };
 }
 
-/**
- * Makes a new tenant ACTIVE, with the application's rights and its seeds recorded, with the last row of its history.
- * @param isNew no attempt at it has failed
- */
-export function closingOf(provisioning: Provisioning, schema: string, isNew = false): string[] {
+/** Makes a new tenant ACTIVE, with the application's rights and its seeds recorded, with the last row of its history. */
+export function closingOf(provisioning: Provisioning, schema: string): string[] {
   const { database, run } = provisioning.context;
   const { names } = database;
   const { seeds } = provisioning;
   return [
     ...(seeds.length > 0 ? [recordScripts(seeds, { schema, kind: 'seed', run: run?.id })] : []),
     setStatus(names, provisioning.registry, schema, TRANSITIONS.provision.to),
-    ...(isNew ? [] : [forgetFailure(schema)]),
+    forgetFailure(schema),
     // After the history tables, which default privileges would open to the application.
     grantApplications(literal(schema)),
   ];
