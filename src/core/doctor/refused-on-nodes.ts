@@ -31,7 +31,7 @@ export async function refusedOnNodes(
         for (const reason of reasonsFor(kind, node, local)) reasons.add(reason);
       });
     const line = text.replaceAll(/\s+/g, ' ');
-    const statement = line.length > BEGINNING ? `${line.slice(0, BEGINNING)}…` : line;
+    const statement = line.length > BEGINNING ? `${line.slice(0, BEGINNING)}...` : line;
     found.push(...[...reasons].map((reason) => ({ file, statement, reason })));
   }
   return found;
@@ -88,7 +88,7 @@ function columnReasons({ typeName, constraints }: Node): string[] {
   );
   return [
     ...(/^(?:small|big)?serial[248]?$/.test(type) ? ['ADD COLUMN with a serial type'] : []),
-    ...(kinds.includes('CONSTR_IDENTITY') ? ['ADD COLUMN with GENERATED … AS IDENTITY'] : []),
+    ...(kinds.includes('CONSTR_IDENTITY') ? ['ADD COLUMN with GENERATED ... AS IDENTITY'] : []),
     ...(kinds.includes('CONSTR_CHECK') ? ['ADD COLUMN with CHECK'] : []),
   ];
 }
