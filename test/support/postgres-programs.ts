@@ -138,7 +138,8 @@ async function serve(
     `port=${port}`,
     'listen_addresses=127.0.0.1',
     `unix_socket_directories=${directory}`,
-    'max_connections=100',
+    // A test of fifty clients runs beside two other files.
+    'max_connections=150',
     'max_prepared_transactions=2',
     'timezone=UTC',
     'lc_messages=C',
