@@ -46,7 +46,8 @@ function fleetsTable(fleets: readonly ScaleFleet[]): string {
     `${figure(seconds.add)} s`,
     `${figure(seconds.drift)} s`,
     `${figure(each.provisionServer)} ms`,
-    `${figure(totals.autovacuum)} ms`,
+    // Not every run sees a worker; JSON has null for NaN.
+    Number.isFinite(totals.autovacuum) ? `${figure(totals.autovacuum)} ms` : '-',
   ]);
   const header = ['tenants', 'tables', 'pg_class', 'catalogs', 'files', 'no-op', 'status', 'ALTER', 'drift'];
   return toTable([[...header, 'provisioning one: CPU', 'autovacuum: CPU'], ...rows]).join('\n');

@@ -176,3 +176,12 @@ test('the document says of every section whether it was measured or extrapolated
   expect(headings.length).toBeGreaterThan(4);
   for (const heading of headings) expect(heading).toMatch(/^### (Measured|Extrapolated): /);
 });
+
+test('a figure that a fleet does not have is a gap in its table, and the others make the model', () => {
+  const [first = onLines(100, 5)] = FLEETS;
+  const without = { ...first, totals: { ...first.totals, autovacuum: Number.NaN } };
+  // As it is read from a file.
+  const read = JSON.parse(JSON.stringify({ ...MEASURED, fleets: [...FLEETS, without] })) as ScaleMeasurements;
+  expect(toMarkdown(read, ASSUMED, HARDWARE)).toMatch(/\| 100 .*\| - +\|\n/);
+  expect(fitModel(read.fleets).totals.autovacuum).toEqual(fitModel(FLEETS).totals.autovacuum);
+});
