@@ -44,7 +44,8 @@ test('tenant drop names what goes, refuses without a confirmation, backs up, and
   expect((await run('list', '--dropped', '--json')).json()).toMatchObject({ dropped: [] });
 });
 
-test.skipIf(noTerminal)('on a terminal, tenant drop wants the organization id to be typed', async () => {
+test('on a terminal, tenant drop wants the organization id to be typed', async ({ skip }) => {
+  skip(noTerminal !== undefined, noTerminal);
   const fleet = await createFleet(['org_a']);
   const call = { cwd: fleet.project.folder, env: fleet.testDatabase.env };
   const args = ['tenant', 'drop', 'org_a', '--no-backup'];

@@ -1,7 +1,7 @@
 import { mkdtemp, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startCli, tenantctl } from '../support/cli.ts';
 import { createEmbeddedDatabase } from '../support/database.ts';
@@ -19,7 +19,9 @@ const called = ({ project, testDatabase }: TestFleet) => ({
 /** A schema whose name needs care in a search path and in PGOPTIONS. */
 const ODD = `we ird\\ "q" 'x',public\t-c`;
 
-describe.skipIf(noPsql)('psql', () => {
+describe('psql', () => {
+  beforeEach(({ skip }) => skip(noPsql !== undefined, noPsql));
+
   test('opens in the schema of the tenant, read only unless --write, and passes arguments and exit code on', async () => {
     const fleet = await createFleet(['org_a']);
     await fleet.query(`CREATE SCHEMA "${ODD.replaceAll('"', '""')}";
@@ -78,26 +80,24 @@ describe.skipIf(noPsql)('psql', () => {
     }
   });
 
-  test.skipIf(noTerminal)(
-    'Ctrl-C cancels the statement, and the prompt with the tenant comes back',
-    async () => {
-      const fleet = await createFleet(['100% org']);
-      const { exitCode, shown } = await tenantctlOnTerminal(
-        ['psql', '100% org', '--', '-X', '-P', 'pager=off'],
-        {
-          ...called(fleet),
-          typed: [
-            { after: /100% org \(read only\)=[#>] /, text: 'SELECT pg_sleep(600);\n' },
-            { after: /pg_sleep\(600\);\r?\n/, once: () => sleeps(fleet), text: '\u0003' },
-            { after: /canceling statement/, text: '\\echo still here\n' },
-            { after: /still here[^]*still here/, text: '\\q\n' },
-          ],
-        },
-      );
-      expect(shown).toMatch(/still here[^]*still here/);
-      expect(exitCode).toBe(0);
-    },
-  );
+  test('Ctrl-C cancels the statement, and the prompt with the tenant comes back', async ({ skip }) => {
+    skip(noTerminal !== undefined, noTerminal);
+    const fleet = await createFleet(['100% org']);
+    const { exitCode, shown } = await tenantctlOnTerminal(
+      ['psql', '100% org', '--', '-X', '-P', 'pager=off'],
+      {
+        ...called(fleet),
+        typed: [
+          { after: /100% org \(read only\)=[#>] /, text: 'SELECT pg_sleep(600);\n' },
+          { after: /pg_sleep\(600\);\r?\n/, once: () => sleeps(fleet), text: '\u0003' },
+          { after: /canceling statement/, text: '\\echo still here\n' },
+          { after: /still here[^]*still here/, text: '\\q\n' },
+        ],
+      },
+    );
+    expect(shown).toMatch(/still here[^]*still here/);
+    expect(exitCode).toBe(0);
+  });
 });
 
 test('psql refuses tenants that it cannot open, the embedded database, and --json; a missing psql has a remedy', async () => {

@@ -264,45 +264,45 @@ describe('an unusable certificate file is an error before any connection, exit 3
   });
 });
 
-test.skipIf(noPsql)(
-  'programs connect as tenantctl does: encrypted, and only to a certificate that it trusts',
-  async () => {
-    const { folder: cwd } = await usualProject();
-    const trusting = { ...server.env, DB_SSL: 'true', DB_SSL_CERT_PATH: ca.cert };
-    const forClient = {
-      DB_NAME: 'certified',
-      DB_SSL_CLIENT_CERT_PATH: client.cert,
-      DB_SSL_CLIENT_KEY_PATH: client.key,
-    };
-    const look = ['-Atc', 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'];
-    const encrypted = { exitCode: 0, stdout: 't\n' };
-    for (const env of [trusting, { ...trusting, ...forClient }])
-      for (const args of [
-        ['migrate', 'master'],
-        ['tenant', 'provision', 'org_a'],
-      ])
-        expect(await tenantctl(args, { cwd, env })).toMatchObject({ exitCode: 0 });
+test('programs connect as tenantctl does: encrypted, and only to a certificate that it trusts', async ({
+  skip,
+}) => {
+  skip(noPsql !== undefined, noPsql);
+  const { folder: cwd } = await usualProject();
+  const trusting = { ...server.env, DB_SSL: 'true', DB_SSL_CERT_PATH: ca.cert };
+  const forClient = {
+    DB_NAME: 'certified',
+    DB_SSL_CLIENT_CERT_PATH: client.cert,
+    DB_SSL_CLIENT_KEY_PATH: client.key,
+  };
+  const look = ['-Atc', 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'];
+  const encrypted = { exitCode: 0, stdout: 't\n' };
+  for (const env of [trusting, { ...trusting, ...forClient }])
+    for (const args of [
+      ['migrate', 'master'],
+      ['tenant', 'provision', 'org_a'],
+    ])
+      expect(await tenantctl(args, { cwd, env })).toMatchObject({ exitCode: 0 });
 
-    const byUrl = {
-      DATABASE_URL: `postgres://postgres@localhost:${server.port}/postgres`,
-      DB_SSL: 'true',
-      DB_SSL_CERT_PATH: ca.cert,
-    };
-    // Without DB_SSL_CERT_PATH, whom Node.js trusts.
-    const byNode = { ...server.env, DB_SSL: 'true', NODE_EXTRA_CA_CERTS: ca.cert };
-    const unchecked = { ...server.env, DB_SSL: 'true', DB_SSL_REJECT_UNAUTHORIZED: 'false' };
-    for (const env of [trusting, { ...trusting, ...forClient }, byUrl, byNode, unchecked])
-      expect(await tenantctl(['psql', 'org_a', '--', ...look], { cwd, env })).toMatchObject(encrypted);
-    const asked = ['sh', '-c', `psql "$DATABASE_URL" ${look.map((word) => `'${word}'`).join(' ')}`];
-    const each = await tenantctl(['each', '--', ...asked], { cwd, env: byUrl });
-    expect(each).toMatchObject({ exitCode: 0, stdout: 'org_a | t\n' });
+  const byUrl = {
+    DATABASE_URL: `postgres://postgres@localhost:${server.port}/postgres`,
+    DB_SSL: 'true',
+    DB_SSL_CERT_PATH: ca.cert,
+  };
+  // Without DB_SSL_CERT_PATH, whom Node.js trusts.
+  const byNode = { ...server.env, DB_SSL: 'true', NODE_EXTRA_CA_CERTS: ca.cert };
+  const unchecked = { ...server.env, DB_SSL: 'true', DB_SSL_REJECT_UNAUTHORIZED: 'false' };
+  for (const env of [trusting, { ...trusting, ...forClient }, byUrl, byNode, unchecked])
+    expect(await tenantctl(['psql', 'org_a', '--', ...look], { cwd, env })).toMatchObject(encrypted);
+  const asked = ['sh', '-c', `psql "$DATABASE_URL" ${look.map((word) => `'${word}'`).join(' ')}`];
+  const each = await tenantctl(['each', '--', ...asked], { cwd, env: byUrl });
+  expect(each).toMatchObject({ exitCode: 0, stdout: 'org_a | t\n' });
 
-    // They check the certificate themselves: another server at this address is refused.
-    const elsewhere = ['sh', '-c', 'PGHOST=127.0.0.1 psql -c "SELECT 1"'];
-    const refused = await tenantctl(['each', '--', ...elsewhere], { cwd, env: trusting });
-    expect(refused).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringContaining('does not match host name'),
-    });
-  },
-);
+  // They check the certificate themselves: another server at this address is refused.
+  const elsewhere = ['sh', '-c', 'PGHOST=127.0.0.1 psql -c "SELECT 1"'];
+  const refused = await tenantctl(['each', '--', ...elsewhere], { cwd, env: trusting });
+  expect(refused).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('does not match host name'),
+  });
+});
