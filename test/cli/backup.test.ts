@@ -6,6 +6,7 @@ import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { startChild } from '../support/child.ts';
 import { CLI_ENV, PROGRAM, startCli, tenantctl } from '../support/cli.ts';
 import { createFleet, type TestFleet } from '../support/fleet.ts';
+import { noTerminal, tenantctlOnTerminal } from '../support/terminal.ts';
 
 const at = ({ project, testDatabase }: TestFleet) => ({ cwd: project.folder, env: testDatabase.env });
 
@@ -117,4 +118,15 @@ test('a killed backup leaves a temporary file that is no backup, and the next on
   const again = await tenantctl(['tenant', 'backup', 'org_a', '--out', 'out'], at(fleet));
   expect(again).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await readdir(folder)).toEqual([expect.stringMatching(/\.tar$/)]);
+});
+
+test('no backup is written to a terminal, whether its width is known or not', async ({ skip }) => {
+  skip(noTerminal !== undefined, noTerminal);
+  const fleet = await createFleet(['org_a']);
+  for (const columns of [0, 120]) {
+    const call = ['tenant', 'backup', 'org_a', '--out', '-'];
+    const { exitCode, shown } = await tenantctlOnTerminal(call, { ...at(fleet), columns });
+    expect(exitCode).toBe(2);
+    expect(shown).toContain('stdout is a terminal: a backup is binary.');
+  }
 });

@@ -73,7 +73,7 @@ function backUpToStdout(
       ? 'stdout takes the backup of one tenant.'
       : output.json
         ? '--json and --out - exclude each other: stdout is the backup.'
-        : output.look.width !== undefined
+        : output.isTerminal
           ? 'stdout is a terminal: a backup is binary.'
           : undefined;
   if (problem !== undefined || name === undefined)

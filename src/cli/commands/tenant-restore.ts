@@ -69,12 +69,13 @@ function restoreTenant(
   [name = '']: readonly string[],
 ): Promise<CommandResult> {
   if (flags.dryRun === true && (flags.from !== undefined || name === '-'))
-    throw new TenantctlError('USAGE', '--dry-run verifies a file: it works with neither --from nor -.');
+    throw new TenantctlError('USAGE', '--dry-run verifies a file: it works with neither --from nor -.', {
+      hint: 'Without --dry-run, each is verified while it is read, and nothing is changed if it is damaged.',
+    });
   if (flags.from !== undefined && !/^postgres(?:ql)?:\/\//.test(flags.from))
-    throw new TenantctlError(
-      'USAGE',
-      '--from takes a URL of the form postgres://user:password@host:port/database.',
-    );
+    throw new TenantctlError('USAGE', '--from takes the URL of the database that has the tenant.', {
+      hint: 'It has the form postgres://user:password@host:port/database.',
+    });
   return context.withDatabase(1, async (database, settings, observe, core) => {
     const options = {
       ...optionsOf(context, settings, flags, observe),

@@ -8,7 +8,7 @@ export function renderError(error: TenantctlError, look: Look, verbose: boolean)
   const { tenant, migration, at, sqlstate, statement, details = [], hint } = error;
   const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(10))} ${indent(value, 13)}`;
   const lines = [`${paint.red(marks.failed)} ${wrap(error.message, 2, look)}`];
-  if (tenant !== undefined) lines.push(fact('tenant', tenant));
+  if (tenant !== undefined) lines.push(fact('tenant', tenant === '' ? '""' : tenant));
   if (migration !== undefined) lines.push(fact('migration', migration));
   if (at !== undefined) lines.push(fact('at', at));
   if (sqlstate !== undefined) lines.push(fact('SQLSTATE', sqlstate));

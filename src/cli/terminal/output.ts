@@ -32,6 +32,8 @@ export interface Output extends OutputOptions {
   result(text: string): Promise<void>;
   /** stdout for a result that is no text. */
   stdout(): Writable;
+  /** stdout is a terminal, of whatever width. */
+  readonly isTerminal: boolean;
   /** Text as `result` writes it: without secrets, and without control characters but colours. */
   readonly visible: (text: string) => string;
   /** Writes the result as one JSON document. */
@@ -74,6 +76,7 @@ export function createOutput(options: OutputOptions): Output {
     look,
     errorLook,
     animated: errorLook.width !== undefined && !options.quiet && isLive,
+    isTerminal: process.stdout.isTTY,
     redraws: look.width !== undefined && isLive,
     learnSecrets(...sources) {
       conceal = createConcealer(sources.flatMap(secretsOf));

@@ -47,7 +47,10 @@ function formProblem(rule: unknown): string | undefined {
   return typeof pattern === 'string' ? pattern : undefined;
 }
 
-export function maskInvalid(problems: readonly string[]): TenantctlError {
+export function maskInvalid(
+  problems: readonly string[],
+  hint = 'Correct the mask, and run the command again; nothing was changed.',
+): TenantctlError {
   const [only] = problems;
   return new TenantctlError(
     'MASK_INVALID',
@@ -56,7 +59,7 @@ export function maskInvalid(problems: readonly string[]): TenantctlError {
       : `The mask cannot be used, for ${problems.length} reasons.`,
     {
       details: problems.length === 1 ? undefined : problems,
-      hint: 'Correct the mask, and run the command again; nothing was changed.',
+      hint,
     },
   );
 }

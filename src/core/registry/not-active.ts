@@ -43,7 +43,7 @@ export function provisionCommand(organizationIds: readonly string[]): string {
 
 /** For a shell. `--` protects ids that start with a dash. */
 export function tenantCommand(
-  verb: 'provision' | 'show' | 'suspend' | 'resume' | 'unarchive' | 'drop',
+  verb: 'provision' | 'show' | 'suspend' | 'rename' | 'resume' | 'unarchive' | 'drop',
   organizationIds: readonly string[],
 ): string {
   const guard = organizationIds.some((id) => id.startsWith('-')) ? '-- ' : '';

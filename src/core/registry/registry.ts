@@ -172,7 +172,7 @@ export function tenantUnknown(names: readonly string[]): TenantctlError {
     'TENANT_UNKNOWN',
     `The registry has no tenant ${names.map((name) => `"${name}"`).join(', ')}.`,
     {
-      hint: 'tenantctl tenant list shows the tenants; give an organization id or a schema name.',
+      hint: 'tenantctl tenant list shows the tenants, with --dropped those that were dropped; give an organization id or a schema name.',
       tenant: names[0],
     },
   );

@@ -115,6 +115,9 @@ test('what cannot be adopted is refused with its reason; the others are adopted'
   };
   const planned = await planAdoption(database, wanted);
   expect(outcomes({ tenants: planned })).toEqual({ ...refused, one: 'adopted', busy: 'adopted' });
+  const hints = new Map(planned.map(({ schema, error }) => [schema, error?.hint]));
+  expect(hints.get('public')).toMatch(/--dry-run lists the schemas that can be one/);
+  expect(hints.get(A)).toMatch(/tenantctl tenant rename org_a org_4$/);
   const adopted = await adoptTenants(database, wanted, { lockWaitMs: 100 });
   expect(outcomes(adopted)).toEqual({ ...refused, one: 'adopted', busy: 'LOCK_TIMEOUT' });
   expect(await query('SELECT FROM tenants')).toHaveLength(2);

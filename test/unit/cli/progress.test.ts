@@ -32,6 +32,7 @@ function progress({ verbose = false, json = false, terminal = false, width }: Sh
     look: plain,
     errorLook: plain,
     animated: terminal,
+    isTerminal: terminal,
     redraws: terminal,
     visible: (text) => text,
     learnSecrets: () => {},

@@ -48,11 +48,14 @@ export function checkClone(database: Database, tenant: string, organizationId: s
   );
   const mask = options.mask === undefined ? undefined : checkMask(options.mask);
   if (options.schemaOnly === true && mask !== undefined)
-    throw new TenantctlError('USAGE', 'A clone of the schema only has no rows to mask.');
+    throw new TenantctlError('USAGE', 'A clone of the schema only has no rows to mask.', {
+      hint: 'Give a mask, or the schema only; not both.',
+    });
   if (mask !== undefined && needsKey(mask) && (options.maskKey ?? '').length < KEY_LENGTH)
-    throw maskInvalid([
-      `Rules that hash or fake need a secret key of at least ${KEY_LENGTH} characters. Set TENANT_MASK_KEY, or name a file with it: --mask-key-file <file>.`,
-    ]);
+    throw maskInvalid(
+      [`Rules that hash or fake need a secret key of at least ${KEY_LENGTH} characters.`],
+      'Set TENANT_MASK_KEY, or name a file with it: --mask-key-file <file>. Nothing was changed.',
+    );
   return {
     ...options,
     mask,
