@@ -37,6 +37,22 @@ test('doctor names Citus and its nodes, and says where new tenants go', async ()
   });
 });
 
+test('doctor names the nodes whose database is closed to the role, and the grant that opens it', async () => {
+  const { settings, query } = await createCitusDatabase();
+  const { database } = settings;
+  const grant = `GRANT CREATE ON DATABASE "${database}" TO "${database}"`;
+  await query(`REVOKE CREATE ON DATABASE "${database}" FROM "${database}"`);
+  await query(`SET citus.enable_ddl_propagation TO off; ${grant}; RESET citus.enable_ddl_propagation`);
+
+  const [, nodes] = await linesOf(settings);
+  expect(nodes).toMatchObject({ id: 'citus-nodes', status: 'failed' });
+  expect(nodes?.detail).toMatch(/may not create schemas in test_\w+ on .+:\d+/);
+  expect(nodes?.remedy).toContain(grant);
+
+  await query(grant);
+  expect((await linesOf(settings))[1]).toMatchObject({ id: 'citus-nodes', status: 'ok' });
+});
+
 test('doctor reads the migrations and names what of them nodes do not take, with file and statement', async () => {
   const { settings, query } = await createCitusDatabase();
   await query('CREATE TABLE public.plain (id int PRIMARY KEY)');

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { identifier } from '../../db/sql.ts';
+import { identifier, literal } from '../../db/sql.ts';
 import { counted, listed } from '../../wording.ts';
 import { loadMigration } from '../files/load.ts';
 import { parseSqlMigration } from '../files/sql-file.ts';
@@ -15,8 +15,14 @@ interface Node {
   readonly isCoordinator: boolean;
   /** Schemas whose tables it has. */
   readonly schemas: number;
-  /** The role may create objects in its schema public; absent if it could not be asked. */
-  readonly mayCreate?: boolean | undefined;
+  /** What the role may do there; absent if the node could not be asked. */
+  readonly rights?: NodeRights | undefined;
+}
+
+interface NodeRights {
+  readonly createsSchemas: boolean;
+  /** It may create objects in the schema public. */
+  readonly createsInPublic: boolean;
 }
 
 export interface CitusFacts {
@@ -104,17 +110,24 @@ async function readNodes(database: Database): Promise<Pick<CitusFacts, 'isCoordi
      FROM pg_dist_node n WHERE n.noderole = 'primary' ORDER BY n.groupid, 1`,
   );
   const isCoordinator = rows.every(({ here }) => here === 0);
-  const rights = isCoordinator ? await readRights(database) : new Map<string, boolean>();
-  const nodes = rows.map((node) => ({ ...node, mayCreate: rights.get(node.name) }));
+  const rights = isCoordinator ? await readRights(database) : new Map<string, NodeRights>();
+  const nodes = rows.map((node) => ({ ...node, rights: rights.get(node.name) }));
   return { isCoordinator, nodes };
 }
 
-async function readRights(database: Database): Promise<ReadonlyMap<string, boolean>> {
-  const { rows } = await database.query<{ name: string; result: string }>(
-    `SELECT concat(nodename, ':', nodeport) AS name, result
-     FROM run_command_on_workers('SELECT has_schema_privilege(''public'', ''CREATE'')') WHERE success`,
+async function readRights(database: Database): Promise<ReadonlyMap<string, NodeRights>> {
+  const rights = literal(
+    `SELECT has_database_privilege(current_database(), 'CREATE') || ' ' || has_schema_privilege('public', 'CREATE')`,
   );
-  return new Map(rows.map(({ name, result }) => [name, result === 't']));
+  const { rows } = await database.query<{ name: string; result: string }>(
+    `SELECT concat(nodename, ':', nodeport) AS name, result FROM run_command_on_workers(${rights}) WHERE success`,
+  );
+  return new Map(
+    rows.map(({ name, result }) => {
+      const [createsSchemas, createsInPublic] = result.split(' ').map((word) => word === 'true');
+      return [name, { createsSchemas: createsSchemas === true, createsInPublic: createsInPublic === true }];
+    }),
+  );
 }
 
 function citus({ version, isCoordinator, spreadsSchemas, database, nodes }: CitusFacts): Verdict {
@@ -152,7 +165,7 @@ function migrationsOf({ filesRead, refused }: CitusFacts): Verdict {
   );
 }
 
-function nodesOf({ nodes, role }: CitusFacts): Verdict {
+function nodesOf({ nodes, role, database }: CitusFacts): Verdict {
   const names = (some: readonly Node[]) => some.map(({ name }) => name).join(', ');
   const workers = nodes.filter(({ isCoordinator }) => !isCoordinator);
   if (workers.length === 0)
@@ -166,13 +179,19 @@ function nodesOf({ nodes, role }: CitusFacts): Verdict {
         .map(([host, port]) => `SELECT citus_activate_node('${host}', ${port}); -- as a superuser`)
         .join('\n'),
     );
-  const silent = workers.filter(({ mayCreate }) => mayCreate === undefined);
+  const silent = workers.filter(({ rights }) => rights === undefined);
   if (silent.length > 0)
     return failed(
       `could not be asked: ${names(silent)}`,
       `Let the coordinator reach them as ${role}: their tenants can be neither read nor changed meanwhile.`,
     );
-  const closed = workers.filter(({ mayCreate }) => mayCreate === false);
+  const shut = workers.filter(({ rights }) => rights?.createsSchemas === false);
+  if (shut.length > 0)
+    return failed(
+      `${role} may not create schemas in ${database} on ${names(shut)}: no tenant can be made there`,
+      `GRANT CREATE ON DATABASE ${identifier(database)} TO ${identifier(role)}; -- on the coordinator, which tells all nodes that it has by then`,
+    );
+  const closed = workers.filter(({ rights }) => rights?.createsInPublic === false);
   if (closed.length > 0)
     return warning(
       `${role} may not create objects in public on ${names(closed)}: functions and types of migrations are created on every node`,
