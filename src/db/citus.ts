@@ -28,6 +28,17 @@ export function setOnNodes(setting: string, value: number): string {
   return `DO $$ BEGIN ${propagate('local')} SET LOCAL ${setting} TO ${value}; ${propagate('DEFAULT')} END $$`;
 }
 
+/**
+ * For a transaction: types and functions that it creates come to the nodes when a table needs them. If they came at once,
+ * Citus would create a later table's sequence as the role, and look for it as a superuser, who does not see it yet (42P01
+ * or 40P01; EnsureRequiredObjectSetExistOnAllNodes in its dependencies.c). A superuser is spared that.
+ */
+export const CREATE_WHEN_NEEDED = `DO $$ BEGIN
+    IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+      SET LOCAL citus.create_object_propagation TO deferred;
+    END IF;
+  END $$`;
+
 /** The coordinator could not reach a node: its message with 08006, while its own connection is well. Knex puts the SQL before it. */
 export const NODE_AWAY = /(?:^| - )connection to the remote node /;
 

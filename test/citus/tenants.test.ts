@@ -88,6 +88,42 @@ test('a table that would stay on the coordinator is refused', async () => {
   expect(await fleet.tables('org_c')).toEqual(['notes', 'tags']);
 });
 
+test("a table's key by a sequence may come after a type and a function that it needs, for old and new tenants", async () => {
+  const fleet = await createCitusFleet(ORGS);
+  const needy = (name: string) =>
+    createTable(name, `id serial PRIMARY KEY, mood mood DEFAULT 'good', n int DEFAULT next_of(1)`);
+  await fleet.add(
+    '20250101000003_needed.sql',
+    `-- migrate:up
+     CREATE TYPE mood AS ENUM ('good', 'bad');
+     CREATE FUNCTION next_of(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';
+     CREATE FUNCTION half_of(int) RETURNS int LANGUAGE sql AS 'SELECT $1 / 2';
+     CREATE FUNCTION of_the_registry() RETURNS SETOF public.tenants LANGUAGE sql AS 'SELECT * FROM public.tenants';
+     -- migrate:down
+     DROP FUNCTION of_the_registry();
+     DROP FUNCTION half_of(int);
+     DROP FUNCTION next_of(int);
+     DROP TYPE mood;`,
+  );
+  await fleet.add('20250101000004_needy.sql', needy('needy'));
+
+  const migrated = await fleet.migrate();
+  const [added] = await fleet.provision('org_new');
+
+  expect(migrated.tenants.map(({ error }) => error?.message)).toEqual(ORGS.map(() => undefined));
+  expect(added?.error).toBeUndefined();
+  for (const org of ['org_0', 'org_5', 'org_new']) {
+    const schema = schemaNameFor(org);
+    await fleet.query(`INSERT INTO ${schema}.needy DEFAULT VALUES`);
+    // The node calls both functions.
+    const rows = `SELECT mood::text AS mood, n, ${schema}.half_of(n) AS half FROM ${schema}.needy`;
+    expect(await fleet.query(rows)).toEqual([{ mood: 'good', n: 2, half: 1 }]);
+  }
+  const back = await fleet.rollback();
+  expect(back.tenants.map(({ error }) => error?.message)).toEqual([...ORGS, 'org_new'].map(() => undefined));
+  expect(await fleet.tables('org_5')).toEqual(['notes', 'tags']);
+});
+
 test('a migration that fails while a tenant is provisioned leaves no schema', async () => {
   const fleet = await createCitusFleet([]);
   await fleet.add('20250101000003_fails.sql', '-- migrate:up\nSELECT 1/0;\n-- migrate:down\n');

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { READ_ONLY, type OpenTransaction } from '../../db/transaction.ts';
 import type { SchemaBefore } from '../guard/before.ts';
 import { assertWithinSchema, crossBorder, isCulpritKnown, startWatch, type Watch } from '../guard/guard.ts';
-import { assertSpread } from '../guard/left-behind.ts';
+import { beginOnNodes, endOnNodes } from '../guard/on-nodes.ts';
 import { isOutsideSchema } from '../guard/errors.ts';
 import { reachesOutside } from '../guard/one-at-a-time.ts';
 import { recordInLedger } from '../ledger/record-in-run.ts';
@@ -43,6 +43,7 @@ export async function runGroup(
     // Without marks the guard can only tell that one of several migrations reached outside.
     const isMarking = progress.suspicion !== undefined || reachesOutside(segment.migrations);
     const watch = start && (await startWatch(context, start, isMarking));
+    for (const statement of beginOnNodes(context.database)) await client.query(statement);
     const sent = await runAll(job, client, acts, watch);
     ({ records, finish } = sent);
     acts = acts.slice(0, sent.texts.length);
@@ -73,7 +74,7 @@ export async function runGroup(
       : []),
     // A later segment would undo the stamp.
     ...(isLast && dataChange === undefined ? stampOf(target) : []),
-    ...(acts.length > 0 ? assertSpread(context.database, target) : []),
+    ...(acts.length > 0 ? endOnNodes(context.database, target) : []),
     ...(isLast ? (assignment.closing ?? []) : []),
     ...(schemaBefore === undefined ? [] : [READ_ONLY]),
   ]);

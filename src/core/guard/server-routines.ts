@@ -9,7 +9,7 @@ import { each, extensionOf, isOtherTenants, largestOid, OWN, SELECT_OWN_OBJECTS 
 import { idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { ROWS_OUTSIDE, SEARCH_CATALOG, WRITES } from './written-rows.ts';
 import { FORM } from './description.ts';
-import { ASSERT_SPREAD } from './left-behind.ts';
+import { ASSERT_SPREAD, SPREAD_ROUTINES } from './on-nodes.ts';
 import { KEY_LOCK } from './effects.ts';
 import { isWriteToStateSql } from './state-tables.ts';
 import { HAS_HIDDEN_CALLS } from './hidden-calls.ts';
@@ -230,5 +230,6 @@ export function guardRoutines(names: Names): Routine[] {
     FORM_OF,
     STAY_WITHIN,
     ASSERT_SPREAD,
+    SPREAD_ROUTINES,
   ];
 }

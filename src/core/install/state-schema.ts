@@ -94,6 +94,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   // Routines only. 22: stamp_new; stay_within looks briefly first.
   [],
+  // Routines only. 23: spread_routines.
+  [],
 ];
 
 /** Creates views and routines, after dropping whatever is there. */

@@ -13,7 +13,7 @@ import {
 import type { DataChange } from '../apply/assignment.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { limitArguments, limitsAfter, noteOwn, type Limits } from '../guard/limits.ts';
-import { assertSpread } from '../guard/left-behind.ts';
+import { beginOnNodes, endOnNodes } from '../guard/on-nodes.ts';
 import { ASSERT_ROUTINES, OWN_PATH } from '../guard/own-transaction.ts';
 import type { Hooks } from '../apply/hooks.ts';
 import { stampNew } from '../stamps/stamps.ts';
@@ -95,6 +95,7 @@ export function createComposer(
     add(
       BEGIN,
       ...limitNodes(context.database, context),
+      ...beginOnNodes(context.database),
       `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
@@ -118,7 +119,7 @@ export function createComposer(
     }
     if (hooks.after !== undefined) runByKnex(hooks.after);
     add(...regainControlAtEnd(target), ...leave(target, done));
-    const last = [...assertSpread(context.database, target), ...closing];
+    const last = [...endOnNodes(context.database, target), ...closing];
     end((sent) => closed(target, limitsAfter(compiled.limits, sent, historyTable), last));
     return parts;
   };
