@@ -36,14 +36,19 @@ export async function createCitusDatabase(): Promise<TestServerDatabase> {
   };
   const maintained = admin.pathname.slice(1);
   await onAll(maintained, `CREATE ROLE ${name} LOGIN PASSWORD '${name}'`, `CREATE DATABASE ${name}`);
-  await onAll(name, 'CREATE EXTENSION citus', `ALTER SCHEMA public OWNER TO ${name}`);
+  // Citus does not know the role yet, as in a cluster that has just been made.
+  await onAll(
+    name,
+    'CREATE EXTENSION citus',
+    `ALTER SCHEMA public OWNER TO ${name}`,
+    `ALTER DATABASE ${name} OWNER TO ${name}`,
+  );
   await on(urlOf(name), async (client) => {
     await client.query(`SELECT citus_set_coordinator_host($1, $2)`, [
       admin.hostname,
       Number(admin.port || 5432),
     ]);
     for (const { host, port } of workers) await client.query('SELECT citus_add_node($1, $2)', [host, port]);
-    await client.query(`ALTER DATABASE ${name} OWNER TO ${name}`);
     await client.query(`ALTER DATABASE ${name} SET citus.enable_schema_based_sharding TO on`);
   });
 

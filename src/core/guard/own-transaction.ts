@@ -21,6 +21,12 @@ export function idOf(age: string): string {
   return `(txid_current() + ${FIRST_AGE} - ${age})`;
 }
 
+/**
+ * SQL for whether the lock `l` on an object is one of PostgreSQL's own. It locks a role without naming a database; Citus
+ * names one when it brings the role to a node (EnsureRequiredObjectSetExistOnAllNodes in its dependencies.c).
+ */
+export const IS_LOCK_OF_SERVER = `NOT (l.classid = 'pg_authid'::regclass AND l.database <> 0)`;
+
 /** SQL for this transaction's locks: on relations, and exclusive ones on other objects. */
 export const OWN_LOCKS = `SELECT DISTINCT
     CASE l.locktype WHEN 'relation' THEN 'pg_class' ELSE l.classid::regclass::text END AS catalog,
@@ -28,7 +34,7 @@ export const OWN_LOCKS = `SELECT DISTINCT
   FROM pg_lock_status() l
   WHERE l.pid = pg_backend_pid() AND l.granted
     AND (l.locktype = 'relation'
-      OR l.locktype = 'object' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))`;
+      OR l.locktype = 'object' AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock') AND ${IS_LOCK_OF_SERVER})`;
 
 /**
  * Makes the server assign an id to the current subtransaction, after all earlier ones

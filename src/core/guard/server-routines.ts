@@ -6,7 +6,7 @@ import { BY_INDEX, routine, type Routine } from '../state/routine.ts';
 import { LOCKS } from './before.ts';
 import { DROPPABLE, OFTEN_PASSING } from './catalogs.ts';
 import { each, extensionOf, isOtherTenants, largestOid, OWN, SELECT_OWN_OBJECTS } from './own-objects.ts';
-import { idOf, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
+import { idOf, IS_LOCK_OF_SERVER, LAST_AGE, OWN_LOCKS } from './own-transaction.ts';
 import { ROWS_OUTSIDE, SEARCH_CATALOG, WRITES } from './written-rows.ts';
 import { FORM } from './description.ts';
 import { ASSERT_SPREAD, SPREAD_ROUTINES } from './on-nodes.ts';
@@ -181,7 +181,7 @@ const STAY_WITHIN = routine(
          FROM pg_lock_status() l
          WHERE l.pid = pg_backend_pid() AND CASE l.locktype
            WHEN 'relation' THEN l.relation >= '16384' OR l.mode NOT IN ${WEAK}
-           WHEN 'object' THEN thorough AND l.mode NOT IN ${WEAK}
+           WHEN 'object' THEN thorough AND l.mode NOT IN ${WEAK} AND ${IS_LOCK_OF_SERVER}
            ELSE false END
          OFFSET 0
        ) held

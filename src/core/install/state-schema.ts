@@ -94,7 +94,7 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   // Routines only. 22: stamp_new; stay_within looks briefly first.
   [],
-  // Routines only. 23: spread_routines.
+  // Routines only. 23: spread_routines; stay_within knows a lock of Citus.
   [],
 ];
 
