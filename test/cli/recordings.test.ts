@@ -173,15 +173,17 @@ test(
 
 const APPLICATION = `
   import { createRequire } from 'node:module';
-  import { openDatabase, provisionTenant } from ${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))};
+  import { openDatabase, provisionTenants } from ${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))};
 
   const knex = createRequire(import.meta.url)('knex');
   const pg = createRequire(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))})('pg');
   if (process.env.CHANGE === 'knex') knex.TableBuilder.extend('own', function () { return this.text('x'); });
+  let calls = 0;
+  if (process.env.CHANGE === 'counter') knex.TableBuilder.extend('own', function () { return this.text('x' + (calls += 1)); });
   if (process.env.CHANGE === 'parser') pg.types.setTypeParser(20, Number);
   if (process.env.CHANGE === 'dates') pg.defaults.parseInputDatesAsUTC = true;
   const database = await openDatabase(JSON.parse(process.env.SETTINGS), { maxConnections: 4 });
-  await provisionTenant(database, process.env.ORGANIZATION, { folder: 'migrations/tenants' });
+  await provisionTenants(database, process.env.ORGANIZATION.split(','), { folder: 'migrations/tenants' });
   await database.close();
 `;
 
@@ -238,3 +240,18 @@ test('what an application with an extended Knex was sent is not kept', { timeout
   expect(await keptAfter('one', 'knex')).toBe(0);
   expect(await keptAfter('two', '')).toBe(1);
 });
+
+test(
+  'what an extended Knex sends is shown by two tenants, although the code is pure',
+  { timeout: 60_000 },
+  async () => {
+    const { fleet, signUp } = await application(
+      `export const up = (knex) => knex.schema.createTable('own', (table) => table.own());`,
+    );
+    await signUp('one,two,three,four', 'counter');
+    const columns = await fleet.query<{ name: string }>(
+      `SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'own' ORDER BY 1`,
+    );
+    expect(columns.map(({ name }) => name)).toEqual(['x1', 'x2', 'x3', 'x4']);
+  },
+);

@@ -91,7 +91,7 @@ describe('a connection goes to the next client of PgBouncer as it came', () => {
 
   test('after a compiled transaction that fails for some tenants only', async () => {
     const fleet = await createPooledFleet(SIX, POOL);
-    // The first two are well, and what they were sent goes to the others as one string.
+    // The first two are well, and what the first was sent goes to the others as one string.
     await fleet.query(
       `INSERT INTO ${(await schemas(fleet))
         .slice(2)

@@ -5,7 +5,10 @@ import type { Shown } from '../recordings/shown.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 
 /** What a tenant was sent by a migration, or why others may be sent something else. */
-export type Testimony = Pick<Recording, 'pieces' | 'dependence'>;
+export interface Testimony extends Pick<Recording, 'pieces' | 'dependence'> {
+  /** Whoever answers as this tenant did is sent the same: nothing else can decide about it. */
+  readonly isCertain?: boolean;
+}
 
 /** What the migrations of a plan sent to one tenant, by name. */
 export type Testimonies = ReadonlyMap<string, Testimony>;
@@ -41,7 +44,7 @@ export interface KeptStep {
   readonly limits: KeptLimits;
 }
 
-/** So many tenants must have been sent the same. */
+/** So many tenants must have been sent the same, unless the only one so far is certain. */
 const WITNESSES = 2;
 
 interface Evidence {
@@ -50,6 +53,8 @@ interface Evidence {
   readonly kept: ReadonlyMap<string, Pick<KeptStep, 'shown'>>;
   /** Why the code of a migration may do something else for the next tenant; absent if it may not. */
   readonly varying: ReadonlyMap<string, string>;
+  /** What one tenant had shown did not fit another. */
+  readonly isDoubted?: boolean;
 }
 
 /**
@@ -58,7 +63,7 @@ interface Evidence {
  */
 export function compileStep(
   name: string,
-  { testimonies, kept, varying }: Evidence,
+  { testimonies, kept, varying, isDoubted = false }: Evidence,
 ): CompiledStep | undefined {
   const seen = testimonies.flatMap((each) => each.get(name) ?? []);
   const earlier = kept.get(name)?.shown;
@@ -75,7 +80,8 @@ export function compileStep(
   if (pieces === undefined) return undefined;
   const isShown = shown !== undefined && isSame(shown, pieces);
   const witnesses = seen.filter((each) => isSame(each.pieces, pieces)).length;
-  if (isShown || witnesses >= WITNESSES) return { ...step, pieces };
+  const isCertain = !isDoubted && seen.length === 1 && seen[0]?.isCertain === true;
+  if (isShown || isCertain || witnesses >= WITNESSES) return { ...step, pieces };
   return seen.length < WITNESSES ? undefined : { ...step, interactive: differenceOf(seen) };
 }
 

@@ -59,14 +59,17 @@ export function whyCodeDiffers(
 /** What the last two pilots have shown of a migration, or the last one alone. */
 async function shownBy(
   context: RunContext,
-  { testimonies, witnesses, observedEffects, locksShared }: Lesson,
+  lesson: Lesson,
   { file, name }: Step,
 ): Promise<ShownRecording | undefined> {
+  const { testimonies, witnesses, observedEffects, locksShared } = lesson;
   const [last, earlier] = [testimonies.at(-1)?.get(name), testimonies.at(-2)?.get(name)];
   if (last === undefined) return undefined;
   const { pieces, dependence } = last;
   const isUsable =
-    earlier !== undefined && earlier.dependence === undefined && isSame(earlier.pieces, pieces);
+    earlier === undefined
+      ? wasSent(lesson, name)
+      : earlier.dependence === undefined && isSame(earlier.pieces, pieces);
   const texts = pieces.map(({ text }) => text);
   const namesHistory = texts.some((text) => mayNameHistory(text, context.database.names.tenantHistory));
   const readings = await Promise.all(texts.map(context.readStatements));
@@ -96,4 +99,10 @@ async function shownBy(
     witness: witnesses.at(-1) ?? '',
     isUsable,
   };
+}
+
+/** Whether another tenant was sent what the only pilot had shown, and answered as expected. */
+function wasSent({ isProven, testimonies, compiled }: Lesson, migration: string): boolean {
+  if (!isProven || testimonies.length !== 1 || typeof compiled !== 'object') return false;
+  return compiled.steps.some((step) => step.name === migration && 'pieces' in step);
 }

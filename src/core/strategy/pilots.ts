@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { isKnexExtended } from '../../db/knex/insides.ts';
 import { createRecording, type Recording } from '../../db/knex/recording.ts';
 import type { Applied } from '../apply/assignment.ts';
 import { planKey, type MigrationTask } from '../fleet/plan-fleet.ts';
@@ -10,6 +12,7 @@ import {
   type CompiledStep,
   type KeptStep,
   type Testimonies,
+  type Testimony,
 } from './compiled.ts';
 
 /** At most this many tenants are served one by one to find out what all will be sent. */
@@ -31,9 +34,13 @@ export interface Lesson {
   kept: ReadonlyMap<string, KeptStep>;
   /** A tenant was sent the compiled plan. */
   isProven: boolean;
+  /** Before any was, what one tenant had shown did not fit another: two have to show it. */
+  isDoubted: boolean;
   /** Why the code of a migration may do something else for the next tenant, by name; see `examined`. */
   varying: ReadonlyMap<string, string>;
-  /** Settle when `varying` says what is known of a migration, by name. */
+  /** The migrations whose statements are a function of their files and of what they are answered. */
+  readonly pure: Set<string>;
+  /** Settle when `varying` and `pure` say what is known of a migration, by name. */
   examined: ReadonlyMap<string, Promise<void>>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
@@ -52,7 +59,9 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
     observedEffects: [],
     kept: new Map(),
     isProven: false,
+    isDoubted: false,
     varying: new Map(),
+    pure: new Set(),
     examined: new Map(),
     locksShared: false,
   };
@@ -95,9 +104,33 @@ export async function learn(
   lesson.pilots += 1;
   lesson.locksShared ||= done?.locksShared === true;
   if (attempt.kind === 'done' && attempt.done.names.length === plan.steps.length) {
-    lesson.testimonies.push(recordings);
+    lesson.testimonies.push(testimoniesOf(lesson, plan, tenant, recordings));
     lesson.witnesses.push(tenant.schema);
     lesson.observedEffects.push(...(done?.observed ?? []));
   }
   return attempt;
+}
+
+/** A shorter name may be in a text by chance. */
+const TELLING_LENGTH = 6;
+
+/**
+ * What a tenant has shown. It is certain if the code is pure, no text names the tenant, and Knex has no methods of the
+ * application, whose code nobody has examined.
+ */
+function testimoniesOf(
+  { pure }: Lesson,
+  { steps }: Plan,
+  { schema, clerkOrgId }: MigrationTask['tenant'],
+  recordings: ReadonlyMap<string, Recording>,
+): Testimonies {
+  const code = steps.find(({ file }) => file.format !== 'sql');
+  const isExtended = code !== undefined && isKnexExtended(dirname(code.file.path));
+  const names = [schema, clerkOrgId].filter(({ length }) => length >= TELLING_LENGTH);
+  return new Map(
+    [...recordings].map(([name, { pieces, dependence }]): [string, Testimony] => {
+      const namesTenant = pieces.some(({ text }) => names.some((own) => text.includes(own)));
+      return [name, { pieces, dependence, isCertain: pure.has(name) && !isExtended && !namesTenant }];
+    }),
+  );
 }

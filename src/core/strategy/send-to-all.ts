@@ -22,6 +22,8 @@ import { AnswerDiffersError, sendParts } from './send-parts.ts';
 /** Errors of tenantctl.enter: another run holds the tenant; the tenant differs from what the plan assumes. */
 const IS_BUSY = 'TCT01';
 const IS_CHANGED = 'TCT02';
+/** Error of the guard. */
+const IS_OUTSIDE = 'TCT03';
 
 /** in_failed_sql_transaction: an earlier string has failed. */
 const IS_BEHIND_A_FAILURE = '25P02';
@@ -55,7 +57,7 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
   const onFailed = (task: MigrationTask, error: unknown) => {
     const sqlstate = error instanceof DatabaseError ? error.code : undefined;
     const done = committed.get(task);
-    if (error instanceof AnswerDiffersError) noteDifference(lesson, differed, served, error.migration);
+    noteDifference(lesson, error, differed, served);
     if (sqlstate === IS_BUSY || sqlstate === IS_CHANGED) queue.met(task);
     if (done !== undefined) returned.push(continued(group, task, done, error));
     else if (sqlstate === IS_BEHIND_A_FAILURE) ready.unshift(task);
@@ -144,18 +146,23 @@ function continued(
 }
 
 /**
- * Knex runs a migration that more tenants answer differently than in the expected way.
+ * What one pilot has shown is doubted if it does not fit the first tenant that is sent it, which is a pilot then. Knex
+ * runs a migration that more tenants answer differently than in the expected way.
  * @param differed how many tenants answer each migration differently @param served how many do not
  */
-function noteDifference(
-  lesson: Lesson,
-  differed: Map<string, number>,
-  served: number,
-  migration: string,
-): void {
+function noteDifference(lesson: Lesson, error: unknown, differed: Map<string, number>, served: number): void {
+  const isAnswer = error instanceof AnswerDiffersError;
+  if (!isAnswer && !(error instanceof DatabaseError && error.code === IS_OUTSIDE)) return;
+  if (!lesson.isProven && lesson.testimonies.length === 1) {
+    lesson.isDoubted = true;
+    lesson.compiled = undefined;
+  }
+  if (!isAnswer) return;
+  const { migration } = error;
   const count = (differed.get(migration) ?? 0) + 1;
   differed.set(migration, count);
-  if (!lesson.isProven && lesson.testimonies.length === 0) return;
+  // What an earlier run has kept is forgotten: see forgetKept.
+  if (!lesson.isProven && lesson.testimonies.length < 2) return;
   if (count <= lesson.testimonies.length + served) return;
   lesson.compiled = undefined;
   lesson.varying = new Map(lesson.varying).set(migration, 'tenants answer it differently');

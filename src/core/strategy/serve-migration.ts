@@ -21,8 +21,8 @@ import { sendToAll } from './send-to-all.ts';
 const MOST_TRIES = 20;
 
 /**
- * Serves tenants by plan: the first of each distinct plan alone, the others in parallel. If the first two
- * were sent the same, and no migration can distinguish tenants, the others are sent everything in one string.
+ * Serves tenants by plan: the first of each distinct plan alone, the others in parallel. What the first one was sent, if
+ * no migration can distinguish tenants, or what the first two were sent alike, the others are sent in strings.
  */
 export async function serveMigration(
   context: RunContext,
@@ -154,10 +154,12 @@ function examine(group: PlanGroup, { steps }: Plan): void {
   const look = async ({ file, name }: Step) => {
     const verdict = await session.context.examine(file);
     const reason = whyCodeDiffers(file, verdict);
+    if (reason === undefined) lesson.pure.add(name);
     if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
   };
   for (const step of steps) {
     const { file, name } = step;
+    if (file.format === 'sql') lesson.pure.add(name);
     if (varying.has(name) || file.format === 'sql') continue;
     const shown = kept.get(name)?.shown;
     if (shown === undefined) examined.set(name, look(step));

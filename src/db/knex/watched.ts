@@ -102,12 +102,26 @@ function watchedBuilder(builder: unknown, recording: Recording): unknown {
       return (...args: unknown[]): unknown => {
         const given = property === 'transacting' ? args.map(sourceOf) : args;
         const returned: unknown = Reflect.apply(value, target, given);
+        if (property === 'toSQL') noteRandomName(returned, recording);
         return returned === target ? proxy : returned;
       };
     },
   });
   return proxy;
 }
+
+/** What a builder compiles to has a random name of its own. */
+function noteRandomName(compiled: unknown, recording: Recording): void {
+  if (typeof compiled !== 'object' || compiled === null || !(RANDOM_NAME in compiled)) return;
+  const value = compiled[RANDOM_NAME];
+  const get = () => {
+    recording.depends(`it uses ${RANDOM_NAME}`);
+    return value;
+  };
+  Object.defineProperty(compiled, RANDOM_NAME, { get, enumerable: true });
+}
+
+const RANDOM_NAME = '__knexQueryUid';
 
 function sourceOf(value: unknown): unknown {
   return typeof value === 'function' ? (Reflect.get(value, SOURCE) ?? value) : value;

@@ -149,7 +149,8 @@ test('several migrations in one run, there and back, and there again', async () 
   await expectSameRun(twins, twins.rollback());
   await expectSameRun(twins, twins.rollback({ extent: { to: '3_people' } }));
   await expectSameRun(twins, twins.rollback({ extent: { all: true } }));
-  expect(await twins.ways()).toEqual(FIRST_TWO_SHOW(6));
+  // What is left to undo is SQL, which one tenant shows.
+  expect(await twins.ways()).toEqual(['interactively', ...FIRST_TWO_SHOW(6).slice(2), 'in one string']);
   expect(await twins.fleet.tables(twins.compiled[5] ?? '')).toEqual([]);
   await expectSameRun(twins, twins.migrate({ concurrency: 1 }));
   expect(await twins.ways()).toEqual(FIRST_TWO_SHOW(6));

@@ -15,7 +15,7 @@ import { createTable, knexMigration } from '../../support/project.ts';
 import { timesApplied, watchWays, type Way } from '../../support/ways.ts';
 import { DEFAULT_NAMES } from '../../../src/names.ts';
 
-/** Nine tenants: two show what is sent, and with concurrency 1 there are always two strings on the way to the others. */
+/** Nine tenants: one or two show what is sent, and with concurrency 1 there are always two strings on the way to the others. */
 const ORGANIZATIONS = Array.from({ length: 9 }, (_, nth) => `org_${nth}`);
 /** The one to which something happens, with others before and behind it. */
 const ODD = 'org_4';
@@ -45,11 +45,14 @@ const GATED = [
 /** Every tenant waits at the gate, the first first. */
 const ALL_GATED = ['3_links.sql', `-- migrate:up\n${WAIT_AT_GATE}\nCREATE TABLE links (id int);`] as const;
 
-/** All but the odd one are done, the first two interactively, the others in a string; once each. */
+/**
+ * All but the odd one are done once each: the first one interactively, or the first two if it is code, which this process
+ * may have loaded before it was written; the others in a string.
+ */
 async function expectOthersDone({ fleet, ways }: Watched, migration: string): Promise<void> {
   const [seen, times] = [await ways(), await timesApplied(fleet, migration)];
   const found = OTHERS.map((organization) => [organization, times.get(organization), seen.get(organization)]);
-  const first = ['org_0', 'org_1'];
+  const first = migration.endsWith('.sql') ? ['org_0'] : ['org_0', 'org_1'];
   expect(found).toEqual(
     OTHERS.map((organization) => [
       organization,

@@ -31,6 +31,20 @@ test('what two tenants were sent alike, and answered alike, is what all are sent
   expect(compiledFrom([])).toBeUndefined();
 });
 
+test('what one tenant was sent is enough if nothing but its answers can decide about it', () => {
+  const certain = { ...testimony(['A', 'B?x']), isCertain: true };
+  const sent = { name: 'a.js', needsCommit: false, pieces: PIECES };
+  expect(compiledFrom([certain])).toEqual(sent);
+  expect(compiledFrom([certain], { isDoubted: true }), 'it did not fit another tenant').toBeUndefined();
+  expect(compiledFrom([certain, certain], { isDoubted: true })).toEqual(sent);
+  const other = { ...testimony(['A', 'B?y']), isCertain: true };
+  expect(compiledFrom([certain, other])).toMatchObject({
+    interactive: 'two tenants answered it differently',
+  });
+  const dependent = { ...testimony(['A'], 'it looks around'), isCertain: true };
+  expect(compiledFrom([dependent])).toMatchObject({ interactive: 'it looks around' });
+});
+
 test('what earlier runs have kept needs no other tenant, unless one is sent something else', () => {
   const kept = { kept: new Map([['a.js', { shown: { pieces: PIECES } }]]) };
   const sent = { name: 'a.js', needsCommit: false, pieces: PIECES };
