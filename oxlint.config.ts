@@ -46,6 +46,7 @@ const TENANT = [
   'build',
   'removal',
   'rename',
+  'move',
   'status',
   'backup',
   'provision',

@@ -88,9 +88,24 @@ export { planRename, renameTenant, type RenameOptions, type RenameResult } from 
 export type { StaleObject } from './core/tenant/rename/rename-schema.ts';
 
 // Moving tenants between the nodes of a cluster
+export {
+  balanceDocument,
+  balancePlanDocument,
+  type BalanceDocument,
+  type BalancePlanDocument,
+} from './core/documents/balance-document.ts';
 export { movedDocument, type MovedDocument } from './core/documents/move-document.ts';
 export { nodesDocument, type NodesDocument } from './core/documents/nodes-document.ts';
 export { tenantsByNode, type NodeTenants, type TenantsByNode } from './core/fleet/tenants-by-node.ts';
+export {
+  balanceTenants,
+  planTenantBalance,
+  type Balance,
+  type BalancedNode,
+  type BalanceOptions,
+  type BalancePlan,
+  type BalanceResult,
+} from './core/tenant/balance.ts';
 export { moveTenant, planMove, type MoveOptions, type MoveResult } from './core/tenant/move.ts';
 
 // Restoring

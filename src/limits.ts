@@ -9,6 +9,8 @@ export interface Range {
 export const MILLISECONDS: Range = { least: 0, most: 2_147_483_647, unit: 'milliseconds' };
 /** Parallel tenants, runs to keep, runs to list. */
 export const COUNT: Range = { least: 1, most: 10_000 };
+/** A difference from the average. */
+export const PERCENT: Range = { least: 0, most: 100 };
 /** Batches of a tenant, rows per second. */
 export const LARGE_COUNT: Range = { least: 1, most: 999_999_999 };
 export const RETRIES: Range = { least: 0, most: 100 };

@@ -42,6 +42,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'tenant move org_acme --to worker-2.internal',
     'tenant move org_acme --to worker-2.internal:5433 --dry-run',
   ],
+  'fleet balance': [
+    'fleet balance --dry-run',
+    'fleet balance --by tenants --max-moves 20',
+    'fleet balance --drain worker-2.internal',
+  ],
   'tenant clone': [
     'tenant clone org_acme org_acme_test',
     'tenant clone org_acme org_demo --mask mask.json --mask-rest keep',

@@ -3,6 +3,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addDrift } from './commands/drift.ts';
 import { addEach } from './commands/each.ts';
 import { addExec } from './commands/exec.ts';
+import { addFleet } from './commands/fleet.ts';
 import { addGrant } from './commands/grant.ts';
 import { addHelp } from './commands/help.ts';
 import { addHistory } from './commands/history.ts';
@@ -32,6 +33,7 @@ const COMMANDS = [
   addMigrate,
   addRollback,
   addTenant,
+  addFleet,
   addSeed,
   addExec,
   addEach,

@@ -71,6 +71,10 @@ const INSTEAD: readonly (readonly [words: string, hint: string])[] = [
     'suspend, resume, archive, unarchive, activate, deactivate, enable, disable, tenant activate, tenant deactivate, tenant enable, tenant disable',
     CHANGE_STATUS,
   ],
+  [
+    'balance, rebalance, fleet rebalance, tenant balance, tenant rebalance, drain, fleet drain, node drain',
+    'tenantctl fleet balance evens out the tenants over the nodes of a cluster; with --drain it empties one.',
+  ],
   ['version', 'Use tenantctl --version.'],
 ];
 

@@ -92,5 +92,11 @@ export function moveSchema(
   return `SELECT citus_schema_move(${literal(identifier(schema))}::regnamespace, ${literal(to.host)}, ${to.port}, '${mode}')`;
 }
 
+/** Selects how many bytes of a schema that is being moved are on the new node: `bytes`, null if it is not. */
+export function bytesCopied(schema: string): string {
+  return `SELECT sum(target_shard_size)::float8 AS bytes FROM get_rebalance_progress() p
+    JOIN pg_class c ON c.oid = p.table_name WHERE c.relnamespace = to_regnamespace(${literal(identifier(schema))})`;
+}
+
 /** Citus cannot move this table while it is written. */
 export const NO_IDENTITY = /^cannot use logical replication to transfer shards of the relation /;

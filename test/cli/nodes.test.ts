@@ -5,6 +5,8 @@ import { createFleet } from '../support/fleet.ts';
 test.each([
   ['tenant', 'move', 'org_a', '--to', 'worker'],
   ['tenant', 'move', 'org_a', '--to', 'worker', '--dry-run'],
+  ['fleet', 'balance'],
+  ['fleet', 'balance', '--dry-run', '--drain', 'worker'],
   ['status', '--nodes'],
 ])('%s %s is refused where there are no nodes, with the reason, and leaves no run', async (...args) => {
   const { project, testDatabase, query } = await createFleet(['org_a']);
@@ -13,5 +15,7 @@ test.each([
   expect(exitCode).toBe(1);
   expect(stderr).toContain('✖ This server has no nodes: every tenant is on the server itself.');
   expect(stderr).toContain('Nodes are those of a Citus cluster');
-  expect(await query(`SELECT FROM tenantctl.runs WHERE command = 'tenant move'`)).toEqual([]);
+  expect(await query(`SELECT FROM tenantctl.runs WHERE command IN ('tenant move', 'fleet balance')`)).toEqual(
+    [],
+  );
 });

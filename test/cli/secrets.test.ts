@@ -94,6 +94,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'tenant clone': ['org_a', 'org_clone'],
   'tenant rename': ['org_clone', 'org_renamed', '--with-schema'],
   'tenant move': ['org_renamed', '--to', 'worker'],
+  'fleet balance': [],
   'tenant archive': ['org_renamed', '--yes'],
   'tenant unarchive': ['org_renamed'],
   'tenant drop': ['org_renamed', '--yes'],

@@ -5,6 +5,7 @@ import {
   described,
   MILLISECONDS,
   parseWhole,
+  PERCENT,
   RETRIES,
   RUN_NUMBER,
   type Range,
@@ -26,6 +27,7 @@ function parser<Word extends string = never>(
 
 export const milliseconds = parser(MILLISECONDS);
 export const retries = parser(RETRIES);
+export const percent = parser(PERCENT);
 export const count = parser(COUNT);
 export const runNumber = parser(RUN_NUMBER, 'Expected the number of a run: tenantctl runs lists them.');
 

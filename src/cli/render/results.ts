@@ -1,5 +1,6 @@
 export { renderBackupPlan, renderBackups, renderVerified } from './backup.ts';
 export { renderAdoptions, renderCandidates } from './adoption.ts';
+export { renderBalance, renderBalancePlan } from './balance.ts';
 export { renderClone, renderPlannedClone } from './clone.ts';
 export { renderDiagnosis } from './doctor.ts';
 export { renderDrift, renderTenantDrift } from './drift.ts';

@@ -144,6 +144,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'tenant resume': 'resumed',
   'tenant rename': 'renamed',
   'tenant move': 'moved',
+  'fleet balance': 'moved',
   'tenant backup': 'backed up',
   'tenant adopt': 'adopted',
   'history mark': 'marked',

@@ -55,6 +55,7 @@ export { readBackups } from '../../core/state/backups.ts';
 export { parseOrganizations } from '../../core/tenant/provision/parse-organizations.ts';
 export { cloneTenant, planClone } from '../../core/tenant/clone.ts';
 export { provisionTenants } from '../../core/tenant/provision.ts';
+export { balanceTenants, planTenantBalance } from '../../core/tenant/balance.ts';
 export { moveTenant, planMove } from '../../core/tenant/move.ts';
 export { planRename, renameTenant } from '../../core/tenant/rename.ts';
 export { planRestore, restoreTenant, restoreTenantFrom } from '../../core/tenant/restore.ts';

@@ -11,7 +11,9 @@ export function nodesDocument({ nodes, elsewhere }: TenantsByNode, all: boolean)
       takesTenants,
       tenants: tenants.length,
       bytes,
-      ...(all && { list: tenants }),
+      ...(all && {
+        list: tenants.map(({ clerkOrgId, schema, bytes: of }) => ({ clerkOrgId, schema, bytes: of })),
+      }),
     })),
     elsewhere: elsewhere.length,
     ...(all && { elsewhereList: elsewhere }),

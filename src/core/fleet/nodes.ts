@@ -31,23 +31,30 @@ export function nodeName({ host, port }: Pick<Node, 'host' | 'port'>): string {
 }
 
 /**
- * The node of this name that tenants can be put on. Pure.
+ * The node of this name. Pure.
  * @param name a host and a port, or the host alone if it has one node
- * @throws TenantctlError NODE_UNKNOWN, NODE_UNUSABLE
+ * @throws TenantctlError NODE_UNKNOWN
  */
-export function nodeNamed(nodes: readonly Node[], name: string): Node {
+export function nodeAt(nodes: readonly Node[], name: string): Node {
   const named = nodes.filter((node) => nodeName(node) === name || node.host === name);
   const [node] = named;
-  const usable = nodes.filter(({ isActive, takesTenants }) => isActive && takesTenants).map(nodeName);
-  const hint = usable.length === 0 ? undefined : `Tenants can be put on ${usable.join(', ')}.`;
-  if (node === undefined || named.length > 1) {
-    const message =
-      node === undefined
-        ? `The cluster has no node "${name}".`
-        : `"${name}" is the host of several nodes: name the port, too.`;
-    throw new TenantctlError('NODE_UNKNOWN', message, { hint });
-  }
+  if (node !== undefined && named.length === 1) return node;
+  const message =
+    node === undefined
+      ? `The cluster has no node "${name}".`
+      : `"${name}" is the host of several nodes: name the port, too.`;
+  throw new TenantctlError('NODE_UNKNOWN', message, { hint: usableOf(nodes) });
+}
+
+/** The node of this name that tenants can be put on. Pure. @throws TenantctlError NODE_UNKNOWN, NODE_UNUSABLE */
+export function nodeNamed(nodes: readonly Node[], name: string): Node {
+  const node = nodeAt(nodes, name);
   if (node.isActive && node.takesTenants) return node;
   const why = node.isActive ? 'takes no tenants (shouldhaveshards is off)' : 'is not active';
-  throw new TenantctlError('NODE_UNUSABLE', `The node ${nodeName(node)} ${why}.`, { hint });
+  throw new TenantctlError('NODE_UNUSABLE', `The node ${nodeName(node)} ${why}.`, { hint: usableOf(nodes) });
+}
+
+function usableOf(nodes: readonly Node[]): string | undefined {
+  const usable = nodes.filter(({ isActive, takesTenants }) => isActive && takesTenants).map(nodeName);
+  return usable.length === 0 ? undefined : `Tenants can be put on ${usable.join(', ')}.`;
 }

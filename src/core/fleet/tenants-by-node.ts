@@ -11,6 +11,9 @@ import { nodeName, readNodes, type Node } from './nodes.ts';
 export interface PlacedTenant extends TenantNames {
   /** With indexes and TOAST tables; null if the node could not be asked. */
   readonly bytes: number | null;
+  readonly status: string;
+  /** A verb has begun and not ended. */
+  readonly isUnfinished: boolean;
 }
 
 export interface NodeTenants extends Node {
@@ -28,7 +31,7 @@ export interface TenantsByNode {
   readonly elsewhere: readonly TenantNames[];
 }
 
-type Placement = Node & PlacedTenant & QueryResultRow;
+type Placement = Node & Pick<PlacedTenant, 'schema' | 'bytes'> & QueryResultRow;
 
 /** Which tenants are on which node, and how large they are, in a query that asks all nodes at once. @throws TenantctlError NODES_ABSENT */
 export async function tenantsByNode(database: Database): Promise<TenantsByNode> {
@@ -38,16 +41,18 @@ export async function tenantsByNode(database: Database): Promise<TenantsByNode> 
   const { rows } = await database.query<Placement>(SIZES_ON_NODES);
   const placed = new Map(rows.map((row) => [row.schema, row]));
   const tenants = (await readTenants(database)).filter(({ hasSchema }) => hasSchema);
-  const names = tenants.map(({ clerkOrgId, schema }) => ({ clerkOrgId, schema, at: placed.get(schema) }));
+  const names = tenants.map((tenant) => ({ ...tenant, at: placed.get(tenant.schema) }));
   const byNode = Map.groupBy(names, ({ at }) => (at === undefined ? undefined : nodeName(at)));
   const largestFirst = (a: PlacedTenant, b: PlacedTenant) => (b.bytes ?? 0) - (a.bytes ?? 0);
   return {
     nodes: nodes.map((node) => {
       const name = nodeName(node);
-      const of = (byNode.get(name) ?? []).map(({ clerkOrgId, schema, at }) => ({
+      const of = (byNode.get(name) ?? []).map(({ clerkOrgId, schema, status, unfinished, at }) => ({
         clerkOrgId,
         schema,
         bytes: at?.bytes ?? null,
+        status,
+        isUnfinished: unfinished !== undefined,
       }));
       return { ...node, name, tenants: of.toSorted(largestFirst), bytes: sumOf(of) };
     }),

@@ -16,6 +16,7 @@ export type RunCommand =
   | 'tenant unarchive'
   | 'tenant rename'
   | 'tenant move'
+  | 'fleet balance'
   | 'tenant backup'
   | 'tenant adopt'
   | 'history mark'

@@ -9,6 +9,7 @@ import {
   isWithin,
   MAX_PAUSE_MS,
   MILLISECONDS,
+  PERCENT,
   RETRIES,
   RUN_NUMBER,
   VECTOR_EXTENSION_MODES,
@@ -108,7 +109,7 @@ const RULES = {
   sizes: FLAG,
   cacheMs: whole(MILLISECONDS),
   isolation: oneOf('read committed', 'repeatable read', 'serializable'),
-  ...all(whole(COUNT), 'limit', 'keepRuns', 'maxWaiting'),
+  ...all(whole(COUNT), 'limit', 'keepRuns', 'maxWaiting', 'maxMoves'),
   runNumber: whole(RUN_NUMBER),
   retries: whole(RETRIES),
   include: rule(
@@ -137,6 +138,9 @@ const RULES = {
   maskRest: oneOf('keep'),
   maskKey: TEXT,
   answer: oneOf('applied', 'retry'),
+  by: oneOf('size', 'tenants'),
+  threshold: whole(PERCENT),
+  drain: TEXT,
   format: oneOf('ts', 'js', 'sql'),
   now: rule('a valid date', (value) => value instanceof Date && !Number.isNaN(value.getTime())),
   'rollout.canary': rule(

@@ -39,7 +39,7 @@ type EventFacts =
       /** Of the run so far. */
       readonly total: { readonly rows: number; readonly batches: number };
     }
-  /** A part of a tenant's backup was written. */
+  /** A part of a tenant's backup was written, or of a tenant copied to another node. */
   | {
       readonly type: 'written';
       readonly tenant: TenantNames;

@@ -18,6 +18,7 @@ export type TenantOutcome =
   | 'archived'
   | 'adopted'
   | 'marked'
+  | 'moved'
   | 'granted'
   | 'revoked'
   | 'up-to-date'

@@ -1,16 +1,10 @@
-import type { PoolClient } from 'pg';
-import { moveSchema, NO_IDENTITY, SCHEMAS_ON_NODES } from '../../db/citus.ts';
 import type { Database } from '../../db/database.ts';
-import { toDatabaseError } from '../../db/database-error.ts';
-import { literal } from '../../db/sql.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { TenantNames } from '../../names.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import { inVerbRun, type VerbOptions } from '../commands/in-verb-run.ts';
-import { tryUnderLock } from '../commands/try-under-lock.ts';
 import { nodeName, nodeNamed, readNodes, type Node } from '../fleet/nodes.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
-import { recordInLedger } from '../ledger/record-in-run.ts';
 import type { RunEnding } from '../ledger/run-ending.ts';
 import { checkCall } from '../options/check-call.ts';
 import { tenantNotActive } from '../registry/not-active.ts';
@@ -21,8 +15,8 @@ import type { Observer } from '../report/event.ts';
 import { ONE_LANE } from '../run/lanes.ts';
 import type { RunContext } from '../run/run-context.ts';
 import { serve } from '../serve/serve.ts';
-import type { Attempt, Earlier } from '../serve/work.ts';
 import { assertFinished } from '../state/unfinished-verb.ts';
+import { attemptMove, countCopied, placeOf, type Moved } from './move/attempt-move.ts';
 
 export interface MoveOptions extends VerbOptions {
   /** A node of the cluster: its host and port ("worker-2.internal:5432"), or the host alone if it has one node. */
@@ -42,11 +36,10 @@ export interface MoveResult extends TenantNames {
   readonly durationMs: number;
 }
 
-interface Move {
+interface PlannedMove {
   readonly tenant: TenantNames;
   readonly from: string;
   readonly to: Node;
-  readonly blocksWrites: boolean;
 }
 
 /**
@@ -71,8 +64,9 @@ export async function moveTenant(
     if (isDone(move)) return resultOf(move, 'already-there', elapsedMs());
     await prepareState(database, await readState(database), observe);
     await run.begin([]);
+    observe({ type: 'selected', total: 1, due: 1 });
     observe({ type: 'phase', message: `moving ${move.tenant.clerkOrgId} to ${nodeName(move.to)}` });
-    const isMoved = await serveMove(context, move, observe);
+    const isMoved = await serveMove(context, move, blockWrites === true, observe);
     return resultOf(move, isMoved ? 'moved' : 'already-there', elapsedMs());
   });
 }
@@ -89,11 +83,7 @@ export async function planMove(
   return resultOf(move, isDone(move) ? 'already-there' : 'moved', elapsedMs());
 }
 
-async function decideMove(
-  database: Database,
-  name: string,
-  { to, blockWrites: blocksWrites = false }: MoveOptions,
-): Promise<Move> {
+async function decideMove(database: Database, name: string, { to }: MoveOptions): Promise<PlannedMove> {
   await assertRegistry(database);
   const nodes = await readNodes(database);
   const [tenant] = await findTenants(database, [name]);
@@ -102,78 +92,32 @@ async function decideMove(
   assertFinished(tenant.unfinished);
   if (!RENAMABLE.some((word) => word === tenant.status)) throw tenantNotActive(tenant, tenant.status);
   const { clerkOrgId, schema } = tenant;
-  return { tenant: { clerkOrgId, schema }, from: await placeOf(database, tenant), to: node, blocksWrites };
+  return { tenant: { clerkOrgId, schema }, from: await placeOf(database, tenant), to: node };
 }
 
-/** host:port @throws TenantctlError TENANT_NOT_ON_NODE */
-async function placeOf(
-  connection: Pick<Database, 'query'> | PoolClient,
-  { clerkOrgId: tenant, schema }: TenantNames,
-): Promise<string> {
-  const { rows } = await (connection as Pick<Database, 'query'>).query<Pick<Node, 'host' | 'port'>>(
-    `SELECT host, port FROM (${SCHEMAS_ON_NODES}) s WHERE schema = ${literal(schema)}`,
-  );
-  if (rows[0] !== undefined) return nodeName(rows[0]);
-  throw new TenantctlError('TENANT_NOT_ON_NODE', `The schema ${schema} of "${tenant}" is on no node.`, {
-    tenant,
-    hint: 'It was made while citus.enable_schema_based_sharding was off, or it does not exist. As its owner: SELECT citus_schema_distribute(...) puts a schema on a node.',
-  });
-}
-
-function isDone({ from, to }: Move): boolean {
+function isDone({ from, to }: PlannedMove): boolean {
   return from === nodeName(to);
 }
 
-async function serveMove(context: RunContext, move: Move, observe: Observer): Promise<boolean> {
-  const { outcomes } = await serve<{ readonly tenant: TenantNames }, boolean>(
-    context,
-    [{ tenant: move.tenant }],
-    {
-      lanes: ONE_LANE,
-      observe,
-      attempt: (_, earlier) => attemptMove(context, move, earlier),
-      // A tenant's last failure is that of a migration, and decides its class: only the run records this one.
-      ledger: { command: 'tenant move', direction: 'up', areStanding: true },
-    },
-  );
+async function serveMove(
+  context: RunContext,
+  { tenant, to }: PlannedMove,
+  blocksWrites: boolean,
+  observe: Observer,
+): Promise<boolean> {
+  const copied = countCopied(observe);
+  const onBytes = (bytes: number) => copied(tenant, bytes);
+  const { outcomes } = await serve<{ readonly tenant: TenantNames }, Moved>(context, [{ tenant }], {
+    lanes: ONE_LANE,
+    observe,
+    attempt: (_, earlier) => attemptMove(context, { tenant, to, blocksWrites, onBytes }, earlier),
+    // A tenant's last failure is that of a migration, and decides its class: only the run records this one.
+    ledger: { command: 'tenant move', direction: 'up', areStanding: true },
+  });
   const [outcome] = outcomes;
-  if (outcome?.kind === 'done') return outcome.done;
+  if (outcome?.kind === 'done') return outcome.done.isMoved;
   if (outcome?.kind === 'failed') throw outcome.error;
   throw new TenantctlError('INTERRUPTED', 'The run was stopped before the tenant was moved.');
-}
-
-/** @returns whether the tenant was moved; it is there in any case */
-function attemptMove(
-  context: RunContext,
-  { tenant, to, blocksWrites }: Move,
-  { mayBeCommitted }: Earlier<boolean>,
-): Promise<Attempt<boolean>> {
-  // Copying takes as long as the tenant is large.
-  const unlimited = { ...context, statementTimeoutMs: context.statementTimeoutMs ?? 0 };
-  return tryUnderLock<boolean>(
-    unlimited,
-    tenant.schema,
-    async (transaction) => {
-      const { client } = transaction;
-      if ((await placeOf(client, tenant)) === nodeName(to)) {
-        transaction.abandon();
-        return { kind: 'done', done: mayBeCommitted };
-      }
-      await client.query(moveSchema(tenant.schema, to, blocksWrites));
-      await transaction.commitWith(
-        recordInLedger(context.run?.id, tenant, { direction: 'up', outcome: 'moved' }),
-      );
-      return { kind: 'done', done: true };
-    },
-    (thrown) => {
-      const error = toDatabaseError(thrown);
-      return NO_IDENTITY.test(error.message)
-        ? error.with({
-            hint: 'Give the table a primary key, or move the tenant with --block-writes: nobody can write to it meanwhile.',
-          })
-        : error;
-    },
-  );
 }
 
 function endingOf({ outcome }: MoveResult): RunEnding {
@@ -182,7 +126,7 @@ function endingOf({ outcome }: MoveResult): RunEnding {
 }
 
 function resultOf(
-  { tenant, from, to }: Move,
+  { tenant, from, to }: PlannedMove,
   outcome: MoveResult['outcome'],
   durationMs: number,
 ): MoveResult {
