@@ -16,6 +16,7 @@ import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import type { PlanGroup } from './plan-group.ts';
 import { sendToAll } from './send-to-all.ts';
+import { callsHooks } from './task-hooks.ts';
 
 /** How many tenants are tried as pilots, including those that other runs turn out to hold. */
 const MOST_TRIES = 20;
@@ -151,10 +152,12 @@ function examine(group: PlanGroup, { steps }: Plan): void {
   const examined = new Map<string, Promise<void>>();
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
+  const hasHooks = callsHooks(session.context, group.migration);
   const look = async ({ file, name }: Step) => {
     const verdict = await session.context.examine(file);
     const reason = whyCodeDiffers(file, verdict);
     if (reason === undefined) lesson.pure.add(name);
+    else if (verdict.kind === 'fixed' && !hasHooks) lesson.fixed.add(name);
     if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
   };
   for (const step of steps) {

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { schemaNameFor } from '../../../src/core/registry/schema-name.ts';
 import { fiveTenants } from '../../support/five-tenants.ts';
 import { useOlderFiles } from '../../support/older-files.ts';
@@ -314,4 +314,31 @@ test('where the guard refuses what one tenant has shown, a second one shows what
     'in one string',
     'in one string',
   ]);
+});
+
+test.each([
+  ['one tenant shows', '', ['interactively', 'in one string', 'in one string', 'in one string']],
+  [
+    'two tenants show, if other code may change the process',
+    `process.env.TENANTCTL_TEST_CALLS = String(Number(process.env.TENANTCTL_TEST_CALLS ?? 0) + 1);`,
+    ['interactively', 'interactively', 'interactively', 'interactively'],
+  ],
+])('code that depends on the process: %s what it sends', async (_, changes, ways) => {
+  const twins = await createTwins(4);
+  await twins.fleet.add('3_first.js', knexMigration(`${changes} await knex.raw('CREATE TABLE first ()');`));
+  await twins.fleet.add(
+    '4_asks.js',
+    knexMigration(
+      `await knex.raw('CREATE TABLE calls_' + (process.env.TENANTCTL_TEST_CALLS ?? 'none') + ' ()');`,
+    ),
+  );
+  onTestFinished(() => void delete process.env.TENANTCTL_TEST_CALLS);
+  const { totals } = await twins.fleet.migrate({ tenants: twins.compiled, concurrency: 1 });
+  expect(totals).toMatchObject({ changed: 4, failed: 0 });
+  expect(await twins.ways()).toEqual(ways);
+  const tables = await Promise.all(twins.compiled.map((id) => twins.fleet.tables(id)));
+  const calls = tables.map((all) => all.filter((table) => table.startsWith('calls_')));
+  expect(calls).toEqual(
+    changes === '' ? calls.map(() => ['calls_none']) : calls.map((_calls, at) => [`calls_${at + 1}`]),
+  );
 });
