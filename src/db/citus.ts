@@ -7,12 +7,12 @@ import { identifier, literal } from './sql.ts';
 /** SQL for whether new schemas are put on nodes; false on a server without Citus. */
 export const SPREADS_SCHEMAS = `coalesce(current_setting('citus.enable_schema_based_sharding', true)::bool, false)`;
 
+/** For a transaction: schemas that it creates are not put on nodes. */
+export const KEEP_SCHEMAS = 'SET LOCAL citus.enable_schema_based_sharding TO off';
+
 /** Within these, a transaction creates what the coordinator alone has. */
 export const STAYING_HERE = {
-  begin: [
-    'SET LOCAL citus.enable_schema_based_sharding TO off',
-    'SET LOCAL citus.enable_ddl_propagation TO off',
-  ],
+  begin: [KEEP_SCHEMAS, 'SET LOCAL citus.enable_ddl_propagation TO off'],
   end: [
     'SET LOCAL citus.enable_schema_based_sharding TO DEFAULT',
     'SET LOCAL citus.enable_ddl_propagation TO DEFAULT',
@@ -55,6 +55,20 @@ export const SHARDS = `SELECT n.nspname AS schema, c.relname AS name, d.nodename
 
 /** Runs a query at each of some nodes, at once: $1 hosts, $2 ports, $3 queries, each of which selects one text. */
 export const RUN_ON_NODES = `SELECT success, result FROM master_run_on_worker($1::text[], $2::int[], $3::text[], true)`;
+
+/**
+ * The nodes that have prepared transactions which the coordinator has committed, and have not committed them themselves for
+ * a second. Asks all nodes at once. The coordinator notes them in its own transaction
+ * (https://docs.citusdata.com/en/stable/admin_guide/cluster_management.html), and looks every citus.recover_2pc_interval.
+ */
+export const UNFINISHED_ON_NODES = `SELECT concat(w.nodename, ':', w.nodeport) AS node, count(*)::int AS transactions,
+    (SELECT nullif(greatest(s.setting::bigint, 0), 0) / 1000 FROM pg_settings s
+     WHERE s.name = 'citus.recover_2pc_interval')::int AS "withinSeconds"
+  FROM run_command_on_workers($$ SELECT coalesce(json_agg(gid), '[]')::text FROM pg_prepared_xacts
+    WHERE database = current_database() AND gid LIKE 'citus\\_%' AND prepared < now() - interval '1 second' $$) w
+  CROSS JOIN LATERAL json_array_elements_text(CASE WHEN w.success THEN w.result ELSE '[]' END::json) g(gid)
+  WHERE EXISTS (SELECT FROM pg_dist_transaction t WHERE t.gid = g.gid)
+  GROUP BY w.nodename, w.nodeport ORDER BY 1`;
 
 /** SQL for whether schemas can be on nodes at all: Citus 12 or newer. */
 export const HAS_NODES = `to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL`;

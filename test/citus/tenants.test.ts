@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
+import { migrateMaster } from '../../src/core/commands/migrate-master.ts';
 import { provisionTenants } from '../../src/core/tenant/provision.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { readHistories } from '../../src/core/target/history.ts';
@@ -39,6 +40,28 @@ test('the tables of tenants are on nodes, and all others stay on the coordinator
     { kind: 'tenants', tables: 5 * ORGS.length, on_nodes: 5 * ORGS.length },
   ]);
   expect((await fleet.status()).tenants.upToDate).toBe(ORGS.length);
+});
+
+test('a schema that a master migration creates stays on the coordinator, in a transaction or not', async () => {
+  const fleet = await createCitusFleet([]);
+  const write = (name: string, text: string) => fleet.project.write(`migrations/master/${name}`, text);
+  await write(
+    '20990101000001_shared.sql',
+    `-- migrate:up
+     CREATE SCHEMA shared;
+     CREATE TABLE shared.countries (id serial PRIMARY KEY);`,
+  );
+  await write('20990101000002_outside.sql', '-- migrate:up transaction:false\nCREATE SCHEMA outside;');
+  await migrateMaster(fleet.database, { folder: fleet.project.master });
+
+  expect(await fleet.query(`SELECT schemaid::regnamespace::text AS schema FROM pg_dist_schema`)).toEqual([]);
+  expect(
+    await fleet.query(`SELECT count(*)::int AS n FROM pg_namespace WHERE nspname IN ('shared', 'outside')`),
+  ).toEqual([{ n: 2 }]);
+  await fleet.provision('org_a');
+  expect(await fleet.query(`SELECT schemaid::regnamespace::text AS schema FROM pg_dist_schema`)).toEqual([
+    { schema: schemaNameFor('org_a') },
+  ]);
 });
 
 test('a statement that nodes take only one at a time reaches every tenant, forth and back', async () => {

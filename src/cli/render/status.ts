@@ -1,6 +1,7 @@
 import type { AttentionCode } from '../../core/fleet/attention.ts';
 import type { FleetStatus } from '../../core/fleet/status.ts';
 import type { TenantState } from '../../core/fleet/tenant-state.ts';
+import { unfinishedText } from '../../core/fleet/unfinished-on-nodes.ts';
 import type { FleetVersion } from '../../core/fleet/versions.ts';
 import { counted, listed } from '../../wording.ts';
 import { bar } from './bar.ts';
@@ -39,6 +40,7 @@ export async function renderStatus(
         ...(kinds.length > 1 ? [wrap(kinds.join(', '), TITLE, look)] : []),
       ],
     ],
+    ['Nodes', renderUnfinished(status.unfinishedOnNodes, look)],
     ['Scripts', renderScripts(status.repeatable, look)],
     ['Versions', await renderVersions(status.versions, look)],
   ] as const;
@@ -60,6 +62,13 @@ function renderMaster({ applied, pending, problem }: FleetStatus['master'], look
     ...pending.map((name) => `${paint.yellow('pending')} ${name}`),
     ...(problem === undefined ? [] : [`${paint.red(marks.failed)} ${wrap(problem, TITLE + 2, look)}`]),
   ];
+}
+
+function renderUnfinished(nodes: FleetStatus['unfinishedOnNodes'], look: Look): string[] {
+  const { paint, marks } = look;
+  return (nodes ?? []).map(
+    (node) => `${paint.yellow(marks.warning)} ${wrap(unfinishedText(node), TITLE + 2, look)}`,
+  );
 }
 
 function renderScripts(repeatable: FleetStatus['repeatable'], { paint }: Look): string[] {

@@ -8,6 +8,7 @@ import type { InvalidIndex } from '../../errors.ts';
 import { runsInTransaction, type Direction } from '../files/load.ts';
 import type { Step } from '../plan/plan.ts';
 import { traitsOf, type RunContext } from '../run/run-context.ts';
+import { keepSchemasHere } from '../guard/on-nodes.ts';
 import { deleteOwnIntent, insertIntent } from '../state/intents.ts';
 import { giveControl } from '../target/control.ts';
 import { readInvalidIndexes } from '../target/invalid-indexes.ts';
@@ -94,7 +95,9 @@ async function perform(outside: OutsideJob, client: PoolClient): Promise<void> {
       // Whatever the migration leaves on disk is behind its intent in the write-ahead log: no wait for this commit.
       'SET LOCAL synchronous_commit = off',
       insertIntent({ ...begun, schema: target.schema, batch: progress.batch, run: context.run?.id }),
-      ...giveControl(target).map((statement) => statement.replace('SET LOCAL', 'SET')),
+      ...[...giveControl(target), ...keepSchemasHere(context.database, target)].map((statement) =>
+        statement.replace('SET LOCAL', 'SET'),
+      ),
     ].join(';\n'),
   );
   const texts: string[] = [];

@@ -43,7 +43,7 @@ export async function runGroup(
     // Without marks the guard can only tell that one of several migrations reached outside.
     const isMarking = progress.suspicion !== undefined || reachesOutside(segment.migrations);
     const watch = start && (await startWatch(context, start, isMarking));
-    for (const statement of beginOnNodes(context.database)) await client.query(statement);
+    for (const statement of beginOnNodes(context.database, target)) await client.query(statement);
     const sent = await runAll(job, client, acts, watch);
     ({ records, finish } = sent);
     acts = acts.slice(0, sent.texts.length);

@@ -3,6 +3,11 @@ import { identifier, literal } from '../../db/sql.ts';
 import { counted, listed } from '../../wording.ts';
 import { loadMigration } from '../files/load.ts';
 import { parseSqlMigration } from '../files/sql-file.ts';
+import {
+  readUnfinishedOnNodes,
+  unfinishedText,
+  type UnfinishedOnNode,
+} from '../fleet/unfinished-on-nodes.ts';
 import type { Attempt } from './attempt.ts';
 import type { FolderFacts } from './folders.ts';
 import { refusedOnNodes, type RefusedStatement } from './refused-on-nodes.ts';
@@ -31,6 +36,8 @@ export interface CitusFacts {
   readonly spreadsSchemas: boolean;
   readonly isCoordinator: boolean;
   readonly nodes: readonly Node[];
+  /** Transactions that are committed, and that nodes have yet to finish. */
+  readonly unfinished: readonly UnfinishedOnNode[];
   readonly role: string;
   readonly database: string;
   /** How many .sql migrations of tenants were read. */
@@ -70,11 +77,15 @@ export async function readCitusFacts(
     spreadsSchemas: database.hasNodes,
     isCoordinator: false,
     nodes: [],
+    unfinished: [],
     filesRead: 0,
     refused: [],
   };
   if (Number.parseInt(found.version, 10) < OLDEST) return [facts];
-  return [{ ...facts, ...(await readNodes(database)), ...(await readMigrations(database, folder)) }];
+  const unfinished = await readUnfinishedOnNodes(database);
+  return [
+    { ...facts, ...(await readNodes(database)), unfinished, ...(await readMigrations(database, folder)) },
+  ];
 }
 
 /** A file that cannot be read is a finding about its folder. */
@@ -165,7 +176,7 @@ function migrationsOf({ filesRead, refused }: CitusFacts): Verdict {
   );
 }
 
-function nodesOf({ nodes, role, database }: CitusFacts): Verdict {
+function nodesOf({ nodes, unfinished, role, database }: CitusFacts): Verdict {
   const names = (some: readonly Node[]) => some.map(({ name }) => name).join(', ');
   const workers = nodes.filter(({ isCoordinator }) => !isCoordinator);
   if (workers.length === 0)
@@ -196,6 +207,11 @@ function nodesOf({ nodes, role, database }: CitusFacts): Verdict {
     return warning(
       `${role} may not create objects in public on ${names(closed)}: functions and types of migrations are created on every node`,
       `SET citus.enable_ddl_propagation = off; ALTER SCHEMA public OWNER TO ${identifier(role)}; -- as a superuser, in a session on each of these nodes`,
+    );
+  if (unfinished.length > 0)
+    return warning(
+      unfinished.map(unfinishedText).join(' '),
+      'SELECT recover_prepared_transactions(); -- on the coordinator, as a superuser: finishes them at once',
     );
   return ok(workers.map(({ name, schemas }) => `${name} has ${counted(schemas, 'schema')}`).join(', '));
 }

@@ -70,6 +70,7 @@ export function statusDocument(status: FleetStatus, all: boolean) {
     },
     tenants: status.tenants,
     ...(status.repeatable !== undefined && { repeatable: status.repeatable }),
+    ...(status.unfinishedOnNodes !== undefined && { unfinishedOnNodes: status.unfinishedOnNodes }),
     versions: status.versions,
     attention: status.states.filter((state) => state.attention !== undefined).map(tenantStateDocument),
     ...(all && { all: status.states.map(tenantStateDocument) }),

@@ -33,6 +33,7 @@ import {
   type StateFolders,
   type TenantState,
 } from './tenant-state.ts';
+import { readUnfinishedOnNodes, type UnfinishedOnNode } from './unfinished-on-nodes.ts';
 import { countVersions, type FleetVersion } from './versions.ts';
 
 export interface StatusOptions extends StateFolders {
@@ -58,6 +59,8 @@ export interface FleetStatus {
   readonly tenants: ClassCounts & { readonly byStatus: Readonly<Record<string, number>> };
   /** Repeatable scripts, and the number of tenants that need at least one; absent without a folder of scripts. */
   readonly repeatable?: { readonly scripts: number; readonly tenants: number } | undefined;
+  /** Nodes of a cluster that show tenants as before a transaction that is committed; absent if there are none. */
+  readonly unfinishedOnNodes?: readonly UnfinishedOnNode[] | undefined;
   /** The tenants with a schema that are not `notActive`; the newest version comes first. */
   readonly versions: readonly FleetVersion[];
   /** Tenants that need attention, or all with `listAll`; by organization id. */
@@ -112,6 +115,7 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
   const migrated = everyone.filter(
     ({ hasSchema, class: of, unreadable }) => hasSchema && of !== 'notActive' && unreadable === undefined,
   );
+  const unfinishedOnNodes = await readUnfinishedOnNodes(database);
   const outdated = migrated.filter((tenant) => tenant.hasOutdatedScripts);
   return {
     master: await masterStatus(database, masterFolder, context.memory.intents.get('public')),
@@ -122,6 +126,7 @@ export async function fleetStatus(database: Database, given: StatusOptions): Pro
         tenants: outdated.reduce((sum, { count }) => sum + count, 0),
       },
     }),
+    ...(unfinishedOnNodes.length > 0 && { unfinishedOnNodes }),
     versions: countVersions(migrated, folder),
     states: options.listAll === true ? states : states.filter(({ attention }) => attention !== undefined),
   };

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts';
-import { CREATE_WHEN_NEEDED } from '../../db/citus.ts';
+import { CREATE_WHEN_NEEDED, KEEP_SCHEMAS } from '../../db/citus.ts';
 import { literal } from '../../db/sql.ts';
 import { BY_INDEX, routine } from '../state/routine.ts';
 import type { Target } from '../target/target.ts';
@@ -60,8 +60,16 @@ export const SPREAD_ROUTINES = routine(
 );
 
 /** What precedes the statements of migrations on a server that spreads schemas. */
-export function beginOnNodes({ hasNodes }: Pick<Database, 'hasNodes'>): string[] {
-  return hasNodes ? [CREATE_WHEN_NEEDED] : [];
+export function beginOnNodes(database: Pick<Database, 'hasNodes'>, target: Pick<Target, 'scope'>): string[] {
+  return database.hasNodes ? [CREATE_WHEN_NEEDED, ...keepSchemasHere(database, target)] : [];
+}
+
+/** A schema that a master migration creates is no tenant's: it stays on this server, unless the migration says otherwise. */
+export function keepSchemasHere(
+  { hasNodes }: Pick<Database, 'hasNodes'>,
+  { scope }: Pick<Target, 'scope'>,
+): string[] {
+  return hasNodes && scope === 'master' ? [KEEP_SCHEMAS] : [];
 }
 
 /** What ends a transaction that changed a schema, on a server that spreads schemas. */

@@ -95,7 +95,7 @@ export function createComposer(
     add(
       BEGIN,
       ...limitNodes(context.database, context),
-      ...beginOnNodes(context.database),
+      ...beginOnNodes(context.database, target),
       `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...noteOwn(schema, compiled.limits),
       ...opening,
