@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { diagnose } from '../../src/core/doctor/diagnose.ts';
 import type { DatabaseSettings } from '../../src/db/database.ts';
 import { createCitusDatabase } from '../support/citus.ts';
-import { usualProject } from '../support/project.ts';
+import { knexMigration, usualProject } from '../support/project.ts';
 
 async function linesOf(database: DatabaseSettings) {
   const { checks } = await diagnose({ nodeVersion: process.versions.node, database });
@@ -62,6 +62,10 @@ test('doctor reads the migrations and names what of them nodes do not take, with
     'migrations/tenants/20250101000009_refused.sql': `-- migrate:up
       CREATE TABLE a (p int REFERENCES public.plain, s int REFERENCES public.shared);
       ALTER TABLE a ADD COLUMN n serial;`,
+    'migrations/tenants/20250101000010_code.js': knexMigration(
+      `await knex.raw('CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()');`,
+    ),
+    'migrations/tenants/20250101000011_odd.sql': `-- migrate:up\nSELEKT 1;`,
   });
   const { checks } = await diagnose({
     nodeVersion: process.versions.node,
@@ -75,4 +79,6 @@ test('doctor reads the migrations and names what of them nodes do not take, with
   expect(check?.detail).toContain('(a foreign key to public.plain, which is no reference table)');
   expect(check?.detail).toContain('ALTER TABLE a ADD COLUMN n serial (ADD COLUMN with a serial type)');
   expect(check?.detail).not.toContain('public.shared, which');
+  expect(check?.detail).toContain('20250101000010_code.js: CREATE TRIGGER t');
+  expect(check?.detail).toContain('20250101000011_odd.sql could not be read');
 });

@@ -1,7 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import type { Database } from '../../db/database.ts';
 import { identifier, literal } from '../../db/sql.ts';
 import { counted, listed } from '../../wording.ts';
-import { loadMigration } from '../files/load.ts';
 import { parseSqlMigration } from '../files/sql-file.ts';
 import {
   readUnfinishedOnNodes,
@@ -10,7 +10,7 @@ import {
 } from '../fleet/unfinished-on-nodes.ts';
 import type { Attempt } from './attempt.ts';
 import type { FolderFacts } from './folders.ts';
-import { refusedOnNodes, type RefusedStatement } from './refused-on-nodes.ts';
+import { refusedInCode, refusedOnNodes, type RefusedStatement } from './refused-on-nodes.ts';
 import { failed, judgeAttempt, ok, warning, type Check, type CheckTable, type Verdict } from './check.ts';
 
 interface Node {
@@ -40,8 +40,10 @@ export interface CitusFacts {
   readonly unfinished: readonly UnfinishedOnNode[];
   readonly role: string;
   readonly database: string;
-  /** How many .sql migrations of tenants were read. */
+  /** How many migrations of tenants were read. */
   readonly filesRead: number;
+  /** Those that could not be read. */
+  readonly unread: readonly string[];
   /** What of them nodes will not take. */
   readonly refused: readonly RefusedStatement[];
 }
@@ -79,6 +81,7 @@ export async function readCitusFacts(
     nodes: [],
     unfinished: [],
     filesRead: 0,
+    unread: [],
     refused: [],
   };
   if (Number.parseInt(found.version, 10) < OLDEST) return [facts];
@@ -92,22 +95,29 @@ export async function readCitusFacts(
 async function readMigrations(
   database: Database,
   folder: FolderFacts | undefined,
-): Promise<Pick<CitusFacts, 'filesRead' | 'refused'>> {
+): Promise<Pick<CitusFacts, 'filesRead' | 'unread' | 'refused'>> {
   const { rows } = await database.query<{ name: string }>(
     `SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
      AND oid NOT IN (SELECT logicalrelid FROM pg_dist_partition)`,
   );
   const local = new Set(rows.map(({ name }) => name));
   const broken = new Set(folder?.broken.map(({ file }) => file.name));
-  const files = (folder?.facts?.files ?? []).filter(({ name }) => name.endsWith('.sql') && !broken.has(name));
+  const files = (folder?.facts?.files ?? []).filter(({ name }) => !broken.has(name));
   const refused: RefusedStatement[] = [];
-  for (const file of files) {
-    const { text } = await loadMigration(file);
-    const { up } = await parseSqlMigration(text, file.name);
-    // What the parser cannot read is sent as it is: the server says what it thinks of it.
-    refused.push(...(await refusedOnNodes(file.name, up, local).catch(() => [])));
+  const unread: string[] = [];
+  for (const { name, path, format } of files) {
+    const text = await readFile(path, 'utf8');
+    const read = async () =>
+      format === 'sql'
+        ? refusedOnNodes(name, (await parseSqlMigration(text, name)).up, local)
+        : refusedInCode(name, text, path.endsWith('ts'), local);
+    try {
+      refused.push(...(await read()));
+    } catch {
+      unread.push(name);
+    }
   }
-  return { filesRead: files.length, refused };
+  return { filesRead: files.length - unread.length, unread, refused };
 }
 
 async function readNodes(database: Database): Promise<Pick<CitusFacts, 'isCoordinator' | 'nodes'>> {
@@ -163,15 +173,19 @@ function citus({ version, isCoordinator, spreadsSchemas, database, nodes }: Citu
   );
 }
 
-function migrationsOf({ filesRead, refused }: CitusFacts): Verdict {
-  const code = 'what JavaScript sends shows when it runs';
-  if (refused.length === 0)
-    return ok(
-      `${counted(filesRead, '.sql migration')} of tenants read: nothing that nodes do not take; ${code}`,
+function migrationsOf({ filesRead, unread, refused }: CitusFacts): Verdict {
+  const code = 'what code puts together itself shows when it runs';
+  const rest = unread.length === 0 ? code : `${listed(unread, Infinity)} could not be read; ${code}`;
+  if (refused.length === 0 && unread.length > 0)
+    return warning(
+      `${counted(filesRead, 'migration')} of tenants read: nothing that nodes do not take; ${rest}`,
+      'What cannot be read is sent as it is: try it with one tenant first, by --tenant <org>.',
     );
+  if (refused.length === 0)
+    return ok(`${counted(filesRead, 'migration')} of tenants read: nothing that nodes do not take; ${rest}`);
   const named = refused.map(({ file, statement, reason }) => `${file}: ${statement} (${reason})`);
   return warning(
-    `nodes do not take ${listed(named, Infinity)}; ${code}`,
+    `nodes do not take ${listed(named, Infinity)}; ${rest}`,
     'docs/citus.md, "What migrations cannot do", says what to write instead.',
   );
 }

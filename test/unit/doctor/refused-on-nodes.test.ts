@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { refusedOnNodes } from '../../../src/core/doctor/refused-on-nodes.ts';
+import { refusedInCode, refusedOnNodes } from '../../../src/core/doctor/refused-on-nodes.ts';
 
 const LOCAL = new Set(['countries']);
 
@@ -34,4 +34,25 @@ test('what nodes take is not named', async () => {
     DO $$ BEGIN UPDATE a SET i = 1; END $$; ALTER TABLE a RENAME COLUMN e TO f;`;
 
   expect(await refusedOnNodes('1_a.sql', sql, LOCAL)).toEqual([]);
+});
+
+test('in code, literal SQL and added columns are named, and statements that go only by themselves', async () => {
+  const found = await refusedInCode(
+    '1_a.js',
+    `exports.up = async (knex) => {
+       await knex.raw('CREATE TABLE a (b int); CREATE INDEX ON a (b); ALTER TABLE a ADD COLUMN c int');
+       await knex.raw('CREATE INDEX ON a (b)');
+       await knex.raw('CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()');
+       await knex.raw('Create something that is no SQL');
+       await knex.schema.alterTable('a', (t) => { t.increments(); t.string('d'); });
+     };`,
+    false,
+    LOCAL,
+  );
+
+  expect(found.map(({ statement, reason }) => [statement, reason])).toEqual([
+    ['CREATE INDEX ON a (b)', 'beside others in one text'],
+    [expect.stringMatching(/^CREATE TRIGGER t /), 'tables on nodes have no triggers'],
+    ['alterTable() with increments()', 'ADD COLUMN with a serial type'],
+  ]);
 });
