@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { fleetReport } from '../../src/core/fleet/fleet-report.ts';
 import { tenantsByNode } from '../../src/core/fleet/tenants-by-node.ts';
 import { readRunTenants } from '../../src/core/ledger/read-runs.ts';
 import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
@@ -58,6 +59,18 @@ test('a tenant does not move while another has its lock, and not by a table with
   expect((await placesOf(fleet, 'org_a')).from).toBe(from);
   await moveTenant(fleet.database, 'org_a', { to, blockWrites: true });
   expect((await placesOf(fleet, 'org_a')).from).toBe(to);
+});
+
+test('a report has the sizes of the nodes', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b']);
+  await fleet.query(`INSERT INTO ${A}.notes (n) SELECT g FROM generate_series(1, 5000) g`);
+  const { tenants, sizesNote } = await fleetReport(fleet.database, { tenantFolder: fleet.project.tenants });
+  expect(sizesNote).toBeUndefined();
+  const placed = (await tenantsByNode(fleet.database)).nodes.flatMap((node) => node.tenants);
+  const sizes = (all: readonly { readonly schema: string; readonly bytes?: number | null | undefined }[]) =>
+    Object.fromEntries(all.map(({ schema, bytes }) => [schema, bytes]));
+  expect(sizes(tenants)).toEqual(sizes(placed));
+  expect(sizes(tenants)[A]).toBeGreaterThan(200_000);
 });
 
 test('what cannot move is refused with the reason before anything is done', async () => {
