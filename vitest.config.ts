@@ -36,6 +36,7 @@ export default defineConfig({
         test: {
           name: 'citus',
           include: ['test/citus/**/*.test.ts'],
+          globalSetup: ['test/support/citus-setup.ts'],
           setupFiles: ['test/support/needs-citus.ts'],
         },
       },

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, inject, onTestFinished, test } from 'vitest';
 import { diagnose } from '../../src/core/doctor/diagnose.ts';
 import { createCitusFleet } from '../support/citus-fleet.ts';
 import { tenantctl } from '../support/cli.ts';
@@ -21,20 +21,21 @@ test('status and doctor name the node that has not finished what is committed, a
     `SELECT nodename AS host, nodeport AS port, groupid AS node FROM pg_dist_node WHERE groupid <> 0 LIMIT 1`,
   );
   const { host = '', port = 0, node = 0 } = place ?? {};
-  const worker = await connectTo(Object.assign(new URL(url), { hostname: host, port: String(port) }));
+  const name = `${host}:${port}`;
+  const worker = await connectTo(Object.assign(new URL(url), { host: inject('citusPlaces')[name] ?? name }));
   await worker.query(`BEGIN; SELECT pg_advisory_xact_lock(1); PREPARE TRANSACTION '${GID}'`);
   const admin = await connectTo(
-    Object.assign(new URL(process.env.TEST_CITUS_URL ?? ''), { pathname: new URL(url).pathname }),
+    Object.assign(new URL(inject('citusUrl')), { pathname: new URL(url).pathname }),
   );
   await worker.query('SELECT pg_sleep(1.1)');
   // It may have been rolled back: the coordinator has no note of it.
   expect((await fleet.status()).unfinishedOnNodes).toBeUndefined();
 
   await admin.query(`INSERT INTO pg_dist_transaction (groupid, gid) VALUES ($1, $2)`, [node, GID]);
-  const unfinished = { node: `${host}:${port}`, transactions: 1 };
+  const unfinished = { node: name, transactions: 1 };
   expect((await fleet.status()).unfinishedOnNodes).toMatchObject([unfinished]);
   const { stdout } = await tenantctl(['status'], { cwd: fleet.project.folder, env });
-  expect(stdout).toContain(`Nodes    ! ${host}:${port} has yet to finish a transaction that is committed`);
+  expect(stdout).toContain(`Nodes    ! ${name} has yet to finish a transaction that is committed`);
   const { checks } = await diagnose({ nodeVersion: process.versions.node, database: settings });
   expect(checks.find(({ id }) => id === 'citus-nodes')).toMatchObject({
     status: 'warning',

@@ -1,30 +1,42 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 
+interface Node {
+  readonly host: string;
+  readonly port: number;
+  readonly isCoordinator: boolean;
+}
+
 /** A database on every node of a cluster. */
 export interface CitusDatabase {
   /** Of the coordinator, as a role that is no superuser and that owns the database. */
   readonly url: string;
-  drop(): Promise<void>;
+  readonly drop: () => Promise<void>;
 }
 
 /**
  * Makes a database on every node of a cluster, with schema-based sharding on. It belongs to a new role that is no
  * superuser, as which the nodes must accept each other.
  * @param coordinator the URL of a superuser
+ * @param places where a node answers, if not by the name that the nodes have for it; both are host:port
  */
-export async function makeCitusDatabase(coordinator: string): Promise<CitusDatabase> {
+export async function makeCitusDatabase(
+  coordinator: string,
+  places: Readonly<Record<string, string>> = {},
+): Promise<CitusDatabase> {
   const admin = new URL(coordinator);
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const workers = await on(admin, async (client) => {
-    const { rows } = await client.query<{ host: string; port: number }>(
-      `SELECT nodename AS host, nodeport AS port FROM pg_dist_node WHERE noderole = 'primary' AND groupid <> 0`,
+  const nodes = await on(admin, async (client) => {
+    const { rows } = await client.query<Node>(
+      `SELECT nodename AS host, nodeport AS port, groupid = 0 AS "isCoordinator" FROM pg_dist_node WHERE noderole = 'primary'`,
     );
     return rows;
   });
-  const urlOf = (database: string, node?: { readonly host: string; readonly port: number }) => {
+  const workers = nodes.filter(({ isCoordinator }) => !isCoordinator);
+  const urlOf = (database: string, node?: Node) => {
     const url = new URL(admin);
-    if (node !== undefined) Object.assign(url, { hostname: node.host, port: String(node.port) });
+    const name = `${node?.host}:${node?.port}`;
+    if (node !== undefined) url.host = places[name] ?? name;
     url.pathname = database;
     return url;
   };
@@ -47,9 +59,10 @@ export async function makeCitusDatabase(coordinator: string): Promise<CitusDatab
     `ALTER DATABASE ${name} OWNER TO ${name}`,
   );
   await on(urlOf(name), async (client) => {
+    const own = nodes.find(({ isCoordinator }) => isCoordinator);
     await client.query(`SELECT citus_set_coordinator_host($1, $2)`, [
-      admin.hostname,
-      Number(admin.port || 5432),
+      own?.host ?? admin.hostname,
+      own?.port ?? Number(admin.port || 5432),
     ]);
     for (const { host, port } of workers) await client.query('SELECT citus_add_node($1, $2)', [host, port]);
     await client.query(`ALTER DATABASE ${name} SET citus.enable_schema_based_sharding TO on`);

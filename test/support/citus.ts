@@ -1,13 +1,13 @@
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/db/open.ts';
 import type { Database } from '../../src/db/database.ts';
 import { makeCitusDatabase } from './citus-database.ts';
 import { envOf, settingsOf, type TestServerDatabase } from './database.ts';
 import { createQueries } from './queries.ts';
 
-/** A database of its own on the cluster whose coordinator TEST_CITUS_URL names; dropped when the test ends. */
+/** A database of its own on the cluster of the tests; dropped when the test ends. */
 export async function createCitusDatabase(): Promise<TestServerDatabase> {
-  const { url, drop } = await makeCitusDatabase(process.env.TEST_CITUS_URL ?? '');
+  const { url, drop } = await makeCitusDatabase(inject('citusUrl'), inject('citusPlaces'));
   const opened: Database[] = [];
   const queries = createQueries(url);
   onTestFinished(async () => {

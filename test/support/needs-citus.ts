@@ -1,7 +1,8 @@
-import { beforeEach } from 'vitest';
-
-const url = process.env.TEST_CITUS_URL ?? '';
+import { beforeEach, inject } from 'vitest';
 
 beforeEach(({ skip }) => {
-  skip(url === '', 'TEST_CITUS_URL names no coordinator of Citus, with a superuser as its role');
+  skip(
+    inject('citusUrl') === '',
+    'TEST_CITUS_URL names no coordinator of Citus (with a superuser as its role), and no container engine answers',
+  );
 });
