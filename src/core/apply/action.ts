@@ -41,8 +41,9 @@ export async function runAction(
   const check = checkOf(client, context, migration, options);
   const cut = async (text: string) =>
     CONTROL_WORDS.test(text) ? (await readStatements(text)).statements : undefined;
-  const { around: sender = (_text, send) => send() } = options;
-  const around = extensionSender({ client, context, migration, target, inTransaction, around: sender });
+  const { around: sender = (_text, send) => send(), recording } = options;
+  const sending = { client, context, migration, target, inTransaction, recording, around: sender };
+  const around = extensionSender(sending);
   const own: string[] = [];
   // A hook may send nothing.
   const sent = migration.file.kind === 'hook' ? new Map<string, boolean>() : context.sent[direction];

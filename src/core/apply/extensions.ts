@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { toDatabaseError } from '../../db/database-error.ts';
 import { identifier, literal } from '../../db/sql.ts';
+import type { Recording } from '../../db/knex/recording.ts';
 import type { Around } from '../../db/knex/statement.ts';
 import { TenantctlError } from '../../errors.ts';
 import type { Migration } from '../files/load.ts';
@@ -22,6 +23,7 @@ interface Call {
   readonly migration: Migration;
   readonly target: Target;
   readonly inTransaction: boolean;
+  readonly recording?: Pick<Recording, 'doubt'> | undefined;
   readonly around: Around;
 }
 
@@ -41,6 +43,8 @@ export function extensionSender(call: Call): Around {
       ? (await context.readStatements(text)).extension
       : undefined;
     if (statement === undefined) return around(text, send);
+    // What is installed by then decides what is sent.
+    call.recording?.doubt();
     const installed = await readInstalled(client, target, statement.names);
     const { name } = migration.file;
     switch (decide(statement, installed, call)) {

@@ -15,7 +15,7 @@ import { createAreUnchanged } from './sources.ts';
 export interface KeptRecordings {
   /** Reads what is kept of these migrations, unless it has been read. @param by by way of it */
   lookUp(files: readonly MigrationFile[], direction: Direction, by?: Database): Promise<void>;
-  /** Usable: two tenants were sent the same, and nothing that it depends on has changed since. */
+  /** Usable: other tenants are sent the same, and nothing that it depends on has changed since. */
   of(file: MigrationFile, direction: Direction): KeptRecording | undefined;
   /** Whether tenants are sent a recording, so that the migration need not be loaded. */
   replays(file: MigrationFile, direction: Direction): boolean;

@@ -49,7 +49,7 @@ export function rowFor(
   earlier: FoundRecording | undefined,
   { conceal }: Pick<Database, 'conceal'>,
 ): NewRow | undefined {
-  const { migration, verdict, witness, isUsable } = recording;
+  const { migration, verdict, witness } = recording;
   const { file, checksum } = migration;
   const isSql = file.format === 'sql';
   // The process may have run other code than the files contain.
@@ -58,6 +58,7 @@ export function rowFor(
   if (checksumOf(file) !== checksum) return undefined;
   const before = earlier?.differing ?? 0;
   const differing = differs(recording, earlier) ? (earlier?.isUsable === true ? 1 : before + 1) : before;
+  const isUsable = recording.isUsable || (recording.isCertain && differing === 0);
   const interactive = whyNot(recording, differing, conceal);
   if (interactive === undefined && !isUsable && earlier !== undefined && 'interactive' in earlier.shown)
     return undefined;

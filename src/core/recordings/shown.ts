@@ -32,4 +32,6 @@ export interface ShownRecording extends Pick<KeptRecording, 'shown' | 'limits'> 
   readonly witness: string;
   /** Another tenant was sent the same. */
   readonly isUsable: boolean;
+  /** Whoever answers as the witness did is sent the same. */
+  readonly isCertain: boolean;
 }

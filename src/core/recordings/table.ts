@@ -28,7 +28,7 @@ export const RECORDINGS_TABLE: readonly string[] = [
      checksum text NOT NULL,
      PRIMARY KEY (stem, direction))`,
   `COMMENT ON TABLE tenantctl.recordings IS
-     'What tenant migrations send, once two tenants were sent the same. Rows may be deleted at any time.'`,
+     'What tenant migrations send. Rows may be deleted at any time.'`,
   `DO $$ DECLARE grantee text; BEGIN
      FOR grantee IN
        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END

@@ -98,6 +98,7 @@ async function shownBy(
     limits: { ...limits, locksShared } satisfies KeptLimits,
     witness: witnesses.at(-1) ?? '',
     isUsable,
+    isCertain: last.isCertain === true && !lesson.isDoubted,
   };
 }
 

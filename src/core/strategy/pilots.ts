@@ -119,7 +119,7 @@ const TELLING_LENGTH = 6;
 
 /**
  * What a tenant has shown. It is certain if the code is pure, or fixed in a plan without code that could change the
- * process; if no text names the tenant; and if Knex has no methods of the application, whose code nobody has examined.
+ * process; if no text names the tenant, and none creates or drops an extension; and if Knex has no methods of the application, whose code nobody has examined.
  */
 function testimoniesOf(
   { pure, fixed, kept }: Lesson,
@@ -133,9 +133,10 @@ function testimoniesOf(
   const isSteady = steps.every(({ name }) => isPure(name) || fixed.has(name));
   const names = [schema, clerkOrgId].filter(({ length }) => length >= TELLING_LENGTH);
   return new Map(
-    [...recordings].map(([name, { pieces, dependence }]): [string, Testimony] => {
+    [...recordings].map(([name, { pieces, dependence, isDoubtful }]): [string, Testimony] => {
       const namesTenant = pieces.some(({ text }) => names.some((own) => text.includes(own)));
-      const isCertain = (pure.has(name) || (isSteady && fixed.has(name))) && !isExtended && !namesTenant;
+      const isSame = pure.has(name) || (isSteady && fixed.has(name));
+      const isCertain = isSame && !isDoubtful && !isExtended && !namesTenant;
       return [name, { pieces, dependence, isCertain }];
     }),
   );

@@ -29,6 +29,9 @@ export interface Recording {
   sent(statement: SentStatement): RecordedStatement;
   /** Notes a reason. The first one is kept. */
   depends(reason: string): void;
+  /** What is sent was decided by more than answers: two tenants have to show it. */
+  readonly isDoubtful: boolean;
+  doubt(): void;
 }
 
 /** Settings that change how later statements are parsed: within one string they take effect too late. */
@@ -60,6 +63,7 @@ export function createRecording(known?: string): Recording {
   const entries: Entry[] = [];
   const savepoints = new Map<string, string>();
   let dependence = known;
+  let isDoubtful = false;
   const depends = (reason: string) => void (dependence ??= reason);
   const renamed = (text: string) =>
     text.replace(SAVEPOINT_OF_KNEX, (_whole, deed: string, name: string) => {
@@ -95,6 +99,10 @@ export function createRecording(known?: string): Recording {
       };
     },
     depends,
+    get isDoubtful() {
+      return isDoubtful;
+    },
+    doubt: () => void (isDoubtful = true),
   };
 }
 

@@ -342,3 +342,17 @@ test.each([
     changes === '' ? calls.map(() => ['calls_none']) : calls.map((_calls, at) => [`calls_${at + 1}`]),
   );
 });
+
+test('an extension that the first tenant creates is there for the second one, and Knex runs the migration for all', async () => {
+  const twins = await createTwins(4);
+  await twins.fleet.add(
+    '3_mails.sql',
+    '-- migrate:up\nCREATE EXTENSION citext; CREATE TABLE mails (mail citext);',
+  );
+  const { compiled, notes } = await twins.migrate({ concurrency: 1 });
+  expect(compiled.totals).toMatchObject({ changed: 4, failed: 0 });
+  await twins.expectSame();
+  expect(notes).toEqual([
+    '3_mails.sql is run for every tenant separately: it sent different statements to two tenants.',
+  ]);
+});
