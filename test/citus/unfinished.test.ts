@@ -1,8 +1,10 @@
 import { Client } from 'pg';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { diagnose } from '../../src/core/doctor/diagnose.ts';
+import { schemaNameFor } from '../../src/core/registry/schema-name.ts';
 import { createCitusFleet } from '../support/citus-fleet.ts';
 import { tenantctl } from '../support/cli.ts';
+import { resultOf } from '../support/fleet.ts';
 
 /** As a node keeps it that has died between PREPARE TRANSACTION and COMMIT PREPARED. */
 const GID = 'citus_0_1_1_1';
@@ -44,4 +46,33 @@ test('status and doctor name the node that has not finished what is committed, a
 
   await admin.query('SELECT recover_prepared_transactions()');
   expect((await fleet.status()).unfinishedOnNodes).toBeUndefined();
+});
+
+test('what a node has yet to finish is not applied again, neither to one tenant nor to many', async () => {
+  const fleet = await createCitusFleet(['org_a', 'org_b', 'org_c']);
+  const schema = schemaNameFor('org_c');
+  const shards = await fleet.query<{ host: string; port: number; shard: string }>(
+    `SELECT nodename AS host, nodeport AS port, shard_name('${schema}.knex_migrations_tenant_lock', h.shardid) AS shard
+     FROM pg_dist_shard h JOIN pg_dist_placement USING (shardid) JOIN pg_dist_node USING (groupid)
+     WHERE h.logicalrelid = '${schema}.knex_migrations_tenant_lock'::regclass`,
+  );
+  const { host = '', port = 0, shard = '' } = shards[0] ?? {};
+  const url = Object.assign(new URL(fleet.testDatabase.url), { hostname: host, port: String(port) });
+  const worker = await connectTo(url);
+  // Every transaction of tenantctl in a tenant holds this row, and a prepared one goes on to hold it.
+  await worker.query(`BEGIN; SELECT FROM ${shard} FOR UPDATE; PREPARE TRANSACTION 'as_by_citus'`);
+  const finish = () => worker.query(`ROLLBACK PREPARED 'as_by_citus'`);
+  onTestFinished(async () => void (await finish().catch(() => {})));
+  await fleet.add('20250101000003_row.sql', '-- migrate:up\nINSERT INTO notes (n) VALUES (7);');
+
+  const quick = { lockTimeoutMs: 200, retries: 0 };
+  const all = await fleet.migrate(quick);
+  expect(resultOf(all, 'org_c')).toMatchObject({ outcome: 'failed', error: { sqlstate: '55P03' } });
+  expect(all.totals.changed).toBe(2);
+  const one = await fleet.migrate({ ...quick, tenants: ['org_c'] });
+  expect(resultOf(one, 'org_c')).toMatchObject({ outcome: 'failed', error: { sqlstate: '55P03' } });
+
+  await finish();
+  await fleet.migrate();
+  expect(await fleet.query(`SELECT n FROM ${schema}.notes`)).toEqual([{ n: 7 }]);
 });

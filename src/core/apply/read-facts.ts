@@ -57,7 +57,7 @@ export async function readFacts(
     return { kind: 'opened' };
 
   const row = read?.rows[0] as History | undefined;
-  const history = await readUnderLock(client, target, assignment, seen, row);
+  const history = await readUnderLock(client, target, assignment, seen, row, context.database.hasNodes);
   const plan = seen.is_done
     ? NOTHING
     : assignment.decide(history, [...progress.names, ...(seen.applied ?? [])], seen.scripts ?? undefined);

@@ -6,6 +6,7 @@ import type { Assignment } from './assignment.ts';
 import {
   createHistoryTables,
   EMPTY_HISTORY,
+  holdLockRow,
   lockTableOf,
   selectHistory,
   type History,
@@ -85,13 +86,18 @@ function selectUnderLock({ schema, historyTable, lock }: Target): string {
   return selectHistory(schema, historyTable, tryLock(lock));
 }
 
-/** Reads the history, takes Knex's lock row, creates missing tables. @throws TenantctlError KNEX_LOCKED */
+/**
+ * Reads the history, takes Knex's lock row, creates missing tables.
+ * @param hasNodes of the database: there, a transaction that a node has yet to finish is waited for
+ * @throws TenantctlError KNEX_LOCKED
+ */
 export async function readUnderLock(
   client: PoolClient,
   target: Target,
   assignment: Assignment,
   seen: Seen,
   read: History | undefined,
+  hasNodes = false,
 ): Promise<History> {
   const { schema, historyTable: table } = target;
   if (!seen.has_history || !seen.has_lock) {
@@ -99,7 +105,12 @@ export async function readUnderLock(
     if (assignment.direction === 'down' && !seen.has_history) return EMPTY_HISTORY;
     await client.query(createHistoryTables(schema, table).join(';\n'));
   }
-  const history = read ?? (await client.query<History & QueryResultRow>(selectUnderLock(target))).rows[0];
+  const again = async () => (await client.query<History & QueryResultRow>(selectUnderLock(target))).rows[0];
+  let history = read ?? (await again());
+  if (hasNodes && history?.lockedByKnex === true) {
+    await client.query(holdLockRow(target));
+    history = await again();
+  }
   if (history === undefined) throw new Error('a history is always one row');
   if (!history.lockedByKnex) return history;
   throw new TenantctlError(

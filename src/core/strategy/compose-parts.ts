@@ -21,7 +21,7 @@ import type { Migration } from '../files/load.ts';
 import type { CompiledPlan } from './compiled.ts';
 import { createPartList, type Part } from './part-list.ts';
 import { giveControl, ownSearchPath, regainControlAtEnd, regainControl } from '../target/control.ts';
-import { createHistoryTables } from '../target/history.ts';
+import { createHistoryTables, holdLockRow } from '../target/history.ts';
 import { restoreSettings } from '../target/settings.ts';
 import type { Target } from '../target/target.ts';
 
@@ -97,6 +97,7 @@ export function createComposer(
       ...limitNodes(context.database, context),
       ...beginOnNodes(context.database, target),
       `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
+      ...(expected !== null && context.database.hasNodes ? [holdLockRow(target, 'NOWAIT')] : []),
       ...noteOwn(schema, compiled.limits),
       ...opening,
       ...(expected === null && dataChange === undefined

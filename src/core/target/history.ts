@@ -50,6 +50,18 @@ export function selectHistory(schema: string, table: string, onlyIf: string): st
      FROM (SELECT is_locked FROM ${lock} WHERE ${onlyIf} FOR UPDATE SKIP LOCKED) taken) AS "lockedByKnex"`;
 }
 
+/**
+ * Locks the row of Knex's lock table. A node that died within a COMMIT, and is back, keeps this lock until it has finished
+ * the transaction; the history does not show it before.
+ * @param patience `NOWAIT`: fails with 55P03 at once, instead of after the lock timeout
+ */
+export function holdLockRow(
+  { schema, historyTable }: { readonly schema: string; readonly historyTable: string },
+  patience: 'NOWAIT' | '' = '',
+): string {
+  return `SELECT is_locked FROM ${qualified(schema, lockTableOf(historyTable))} FOR UPDATE ${patience}`;
+}
+
 /** Empty if there is no master history. */
 export async function readMasterHistory(database: Database): Promise<History> {
   const { masterHistory: table } = database.names;
