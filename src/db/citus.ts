@@ -40,7 +40,8 @@ export const CREATE_WHEN_NEEDED = `DO $$ BEGIN
   END $$`;
 
 /** The coordinator could not reach a node: its message with 08006, while its own connection is well. Knex puts the SQL before it. */
-export const NODE_AWAY = /(?:^| - )connection to the remote node /;
+export const NODE_AWAY =
+  /(?:^| - )(?:connection to the remote node |could not establish any connections to the node )/;
 
 /**
  * Where the tables of some names are, in the schemas of which there is one on a node: $1 schemas, $2 names of tables.

@@ -46,8 +46,12 @@ test('a connection that is lost or cannot be had may come back, also behind a fa
 });
 
 test('a node that the coordinator of a cluster cannot reach may come back, and the connection is not lost', () => {
-  for (const before of ['', 'select 1 - ']) {
-    const error = new DatabaseError(`${before}connection to the remote node u@h:1 failed`, 0, 'error');
+  for (const message of [
+    'connection to the remote node u@h:1 failed',
+    'select 1 - connection to the remote node u@h:1 failed',
+    'could not establish any connections to the node h:1 after 30000 ms',
+  ]) {
+    const error = new DatabaseError(message, 0, 'error');
     error.code = '08006';
     expect(isLoss(error)).toBe(false);
     expect(toDatabaseError(error)).toMatchObject({
