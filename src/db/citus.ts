@@ -43,19 +43,37 @@ export const CREATE_WHEN_NEEDED = `DO $$ BEGIN
 export const NODE_AWAY =
   /(?:^| - )(?:connection to the remote node |could not establish any connections to the node )/;
 
-/**
- * Where the tables of some names are, in the schemas of which there is one on a node: $1 schemas, $2 names of tables.
- * A shard is the table's name on its node.
- */
-export const SHARDS = `SELECT n.nspname AS schema, c.relname AS name, d.nodename AS host, d.nodeport AS port,
-    shard_name(c.oid::regclass, h.shardid)::text AS shard
-  FROM unnest($1::text[]) w(schema) JOIN pg_namespace n ON n.nspname = w.schema
-  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY ($2::text[])
-  JOIN pg_dist_shard h ON h.logicalrelid = c.oid JOIN pg_dist_placement p USING (shardid)
-  JOIN pg_dist_node d ON d.groupid = p.groupid AND d.noderole = 'primary'`;
+/** A query at a node: tables whose names only the server knows, by query_to_xml. Nothing is created there. @param queries SQL for their text as JSON */
+const readingText = (
+  queries: string,
+): string => `$$SELECT CASE set_config('row_security', 'off', true) WHEN 'off' THEN
+    (SELECT coalesce(json_agg(json_build_array(q.i, r.id, r.batch, r.name))::text, '[]')
+     FROM json_to_recordset($$ || quote_literal(${queries}) || $$) AS q(i int, text text),
+       XMLTABLE('/table/row' PASSING query_to_xml(q.text, false, false, '')
+                COLUMNS id int, batch int, name text) AS r) END$$`;
 
-/** Runs a query at each of some nodes, at once: $1 hosts, $2 ports, $3 queries, each of which selects one text. */
-export const RUN_ON_NODES = `SELECT success, result FROM master_run_on_worker($1::text[], $2::int[], $3::text[], true)`;
+/**
+ * Reads tables in schemas of which there is one on a node, at all nodes at once: $1 schemas, $2 names of tables, $3 what
+ * to select of each: `id`, `batch` and `name`. By node: `schemas`, their places in $1 from 0; `success`; `result`, JSON of
+ * [place, id, batch, name]. A shard is the table's name on its node. No policy and no cast of a table's owner runs.
+ */
+export const READ_ON_NODES = `WITH shards AS MATERIALIZED (
+    SELECT w.place - 1 AS i, d.nodename AS host, d.nodeport AS port,
+      format('SELECT %s FROM %s', t.columns, shard_name(c.oid::regclass, h.shardid)) AS text
+    FROM unnest($1::text[]) WITH ORDINALITY w(schema, place) JOIN pg_namespace n ON n.nspname = w.schema
+    JOIN unnest($2::text[], $3::text[]) t(name, columns) ON true
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name
+    JOIN pg_dist_shard h ON h.logicalrelid = c.oid JOIN pg_dist_placement p USING (shardid)
+    JOIN pg_dist_node d ON d.groupid = p.groupid AND d.noderole = 'primary'
+  ), nodes AS MATERIALIZED (
+    SELECT host, port, array_agg(DISTINCT i::int) AS schemas, json_agg(json_build_object('i', i, 'text', text))::text AS queries
+    FROM shards GROUP BY host, port
+  )
+  SELECT n.schemas, r.success, r.result
+  FROM (SELECT array_agg(host) AS hosts, array_agg(port) AS ports, array_agg(${readingText('queries')}) AS texts FROM nodes) a
+  CROSS JOIN LATERAL master_run_on_worker(a.hosts, a.ports, a.texts, true) r
+  JOIN nodes n ON n.host = r.node_name AND n.port = r.node_port
+  WHERE a.hosts IS NOT NULL`;
 
 /**
  * The nodes that have prepared transactions which the coordinator has committed, and have not committed them themselves for

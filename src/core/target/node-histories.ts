@@ -1,7 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import type { Database } from '../../db/database.ts';
-import { RUN_ON_NODES, SHARDS } from '../../db/citus.ts';
-import { literal } from '../../db/sql.ts';
+import { READ_ON_NODES } from '../../db/citus.ts';
 
 /** A row of a history table, or of Knex's lock table if `id` is null. */
 export interface HistoryRow {
@@ -10,15 +9,6 @@ export interface HistoryRow {
   readonly id: number | null;
   readonly batch: number | null;
   readonly name: string | null;
-}
-
-interface Shard {
-  readonly schema: string;
-  /** Of the table. */
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly shard: string;
 }
 
 /** What one node has of some schemas. */
@@ -31,8 +21,15 @@ export interface NodeRows {
 /** What to select, by name of table. */
 export type Columns = Readonly<Record<string, string>>;
 
-/** Schemas that a node reads in one query: it locks their tables and indexes until the query ends. */
+/** Schemas that are read in one query: their node locks their tables and indexes until it ends. */
 const SCHEMAS_PER_QUERY = 500;
+
+interface Answer extends QueryResultRow {
+  /** Places of the schemas in the list. */
+  readonly schemas: readonly number[];
+  readonly success: boolean;
+  readonly result: string;
+}
 
 /**
  * Asks each node once for the histories of all its schemas, over connections of its own. The coordinator would plan,
@@ -44,45 +41,26 @@ export async function readNodeHistories(
   columns: Columns,
   schemas: readonly string[],
 ): Promise<NodeRows[]> {
-  const { rows: shards } = await database.query<Shard & QueryResultRow>(SHARDS, [
-    schemas,
-    Object.keys(columns),
-  ]);
-  const nodes = [...Map.groupBy(shards, ({ host, port }) => `${host}:${port}`).values()].map((all) => [
-    ...Map.groupBy(all, ({ schema }) => schema),
-  ]);
   const read: NodeRows[] = [];
-  for (let at = 0; nodes.some(({ length }) => length > at); at += SCHEMAS_PER_QUERY) {
-    const due = nodes.map((all) => all.slice(at, at + SCHEMAS_PER_QUERY)).filter((some) => some.length > 0);
-    read.push(...(await askNodes(database, columns, due)));
+  for (let at = 0; at < schemas.length; at += SCHEMAS_PER_QUERY) {
+    const due = schemas.slice(at, at + SCHEMAS_PER_QUERY);
+    const tables = [Object.keys(columns), Object.values(columns)];
+    const { rows } = await database.query<Answer>(READ_ON_NODES, [due, ...tables]);
+    for (const { schemas: places, success, result } of rows) {
+      const named = places.map((place) => [place, due[place] ?? ''] as const);
+      read.push({
+        schemas: named.map(([, schema]) => schema),
+        rows: success ? bySchema(named, result) : undefined,
+      });
+    }
   }
   return read;
 }
 
-async function askNodes(
-  database: Database,
-  columns: Columns,
-  nodes: readonly (readonly (readonly [schema: string, shards: readonly Shard[]])[])[],
-): Promise<NodeRows[]> {
-  const places = nodes.map((some) => some[0]?.[1][0]);
-  const { rows: answers } = await database.query<{ success: boolean; result: string }>(RUN_ON_NODES, [
-    places.map((place) => place?.host),
-    places.map((place) => place?.port),
-    nodes.map((some) =>
-      readingText(
-        columns,
-        some.map(([, shards]) => shards),
-      ),
-    ),
-  ]);
-  return nodes.map((some, nth) => {
-    const { success, result } = answers[nth] ?? { success: false, result: '' };
-    const schemas = some.map(([schema]) => schema);
-    return { schemas, rows: success ? bySchema(schemas, result) : undefined };
-  });
-}
-
-function bySchema(schemas: readonly string[], result: string): Map<string, HistoryRow[]> {
+function bySchema(
+  schemas: readonly (readonly [place: number, schema: string])[],
+  result: string,
+): Map<string, HistoryRow[]> {
   const all = JSON.parse(result === '' ? '[]' : result) as [
     number,
     number | null,
@@ -93,20 +71,5 @@ function bySchema(schemas: readonly string[], result: string): Map<string, Histo
     all.map(([i, id, batch, name]) => ({ i, id, batch, name })),
     ({ i }) => i,
   );
-  return new Map(schemas.map((schema, i) => [schema, rows.get(i) ?? []]));
-}
-
-/**
- * Reads tables whose names only the server knows, by query_to_xml, in a plain query: nothing is created on the node.
- * As where a history is read by itself, no policy and no cast of a table's owner runs.
- */
-function readingText(columns: Columns, schemas: readonly (readonly Shard[])[]): string {
-  const queries = schemas.flatMap((shards, i) =>
-    shards.map(({ name, shard }) => ({ i, text: `SELECT ${columns[name] ?? ''} FROM ${shard}` })),
-  );
-  return `SELECT CASE set_config('row_security', 'off', true) WHEN 'off' THEN
-      (SELECT coalesce(json_agg(json_build_array(q.i, r.id, r.batch, r.name))::text, '[]')
-       FROM json_to_recordset(${literal(JSON.stringify(queries))}) AS q(i int, text text),
-         XMLTABLE('/table/row' PASSING query_to_xml(q.text, false, false, '')
-                  COLUMNS id int, batch int, name text) AS r) END`;
+  return new Map(schemas.map(([place, schema]) => [schema, rows.get(place) ?? []]));
 }
