@@ -1,7 +1,7 @@
 import type { AttentionCode } from '../../core/fleet/attention.ts';
 import type { FleetStatus } from '../../core/fleet/status.ts';
 import type { TenantState } from '../../core/fleet/tenant-state.ts';
-import { unfinishedText } from '../../core/fleet/unfinished-on-nodes.ts';
+import { unfinishedText } from '../../core/fleet/unfinished-text.ts';
 import type { FleetVersion } from '../../core/fleet/versions.ts';
 import { counted, listed } from '../../wording.ts';
 import { bar } from './bar.ts';

@@ -3,11 +3,8 @@ import type { Database } from '../../db/database.ts';
 import { identifier, literal } from '../../db/sql.ts';
 import { counted, listed } from '../../wording.ts';
 import { parseSqlMigration } from '../files/sql-file.ts';
-import {
-  readUnfinishedOnNodes,
-  unfinishedText,
-  type UnfinishedOnNode,
-} from '../fleet/unfinished-on-nodes.ts';
+import { readUnfinishedOnNodes, type UnfinishedOnNode } from '../fleet/unfinished-on-nodes.ts';
+import { unfinishedText } from '../fleet/unfinished-text.ts';
 import type { Attempt } from './attempt.ts';
 import type { FolderFacts } from './folders.ts';
 import { refusedInCode, refusedOnNodes, type RefusedStatement } from './refused-on-nodes.ts';

@@ -1,6 +1,8 @@
+import type { TenantctlError } from '../../errors.ts';
 import { startStopwatch } from '../../stopwatch.ts';
 import type { FailureLog } from '../ledger/failures.ts';
 import type { BlockerWatch } from '../run/blockers.ts';
+import type { Observer } from '../report/event.ts';
 import { mayPass } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { exceededLimit } from '../run/timeout-limit.ts';
@@ -81,7 +83,7 @@ function settle<T extends Task, Done>(
   durationMs: number,
   failed: Failure<Done>,
 ): void {
-  const { context, work } = session;
+  const { context } = session;
   const { task } = pending;
   const blockedBy = failed.error.sqlstate === '55P03' ? session.blockers.of(failed.pid) : [];
   const prepared = blockedBy.find(({ pid }) => pid === 0)?.query ?? undefined;
@@ -104,8 +106,18 @@ function settle<T extends Task, Done>(
   }
   const mayBeCommitted = pending.mayBeCommitted || leavesCommitOpen(error.sqlstate);
   session.again.push({ task, failure, tries, mayBeCommitted });
-  work.observe({ type: 'retry', tenant: task.tenant, error, tries });
-  work.observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
+  noteRetry(session, task, error, tries);
+}
+
+/** Says that a tenant is tried again. @param tries how often it was tried so far */
+export function noteRetry<T extends Task>(
+  { work: { observe } }: { readonly work: { readonly observe: Observer } },
+  task: T,
+  error: TenantctlError,
+  tries: number,
+): void {
+  observe({ type: 'retry', tenant: task.tenant, error, tries });
+  observe({ type: 'note', message: `${nameOf(task)} is tried again: ${error.message}` });
 }
 
 /** No session ends a prepared transaction by itself (https://www.postgresql.org/docs/current/sql-prepare-transaction.html). */

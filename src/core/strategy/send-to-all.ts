@@ -9,7 +9,16 @@ import type { Plan } from '../plan/plan.ts';
 import { backoffMs, mayResend, pause } from '../run/retry.ts';
 import { isStopped, type RunContext } from '../run/run-context.ts';
 import { leavesCommitOpen } from '../run/unknown-commit.ts';
-import { attempt, end, keepBusy, leaveToPeers, look, untried, type Pending } from '../serve/session.ts';
+import {
+  attempt,
+  end,
+  keepBusy,
+  leaveToPeers,
+  look,
+  noteRetry,
+  untried,
+  type Pending,
+} from '../serve/session.ts';
 import { tenantTarget } from '../target/target.ts';
 import { isOneString, type CompiledPlan } from './compiled.ts';
 import type { PlanGroup } from './plan-group.ts';
@@ -66,6 +75,7 @@ export async function sendToAll(group: PlanGroup, compiled: CompiledPlan): Promi
     else if (mayResend(sqlstate) && !resent.has(task)) {
       resent.add(task);
       ready.push(task);
+      noteRetry(session, task, toDatabaseError(error), 1);
     } else {
       forgetKept(lesson);
       returned.push(untried(task, leavesCommitOpen(sqlstate)));
