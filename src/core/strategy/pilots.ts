@@ -38,11 +38,9 @@ export interface Lesson {
   isDoubted: boolean;
   /** Why the code of a migration may do something else for the next tenant, by name; see `examined`. */
   varying: ReadonlyMap<string, string>;
-  /** The migrations whose statements are a function of their files and of what they are answered, by name. */
-  readonly pure: Set<string>;
-  /** Those that depend on the process as well, and nothing changes that between two tenants but other migrations. */
-  readonly fixed: Set<string>;
-  /** Settle when `varying`, `pure` and `fixed` say what is known of a migration, by name. */
+  /** The migrations whose statements are a function of what they are answered, as long as this run lasts, by name. */
+  steady: ReadonlySet<string>;
+  /** Settle when `varying` and `steady` say what is known of a migration, by name. */
   examined: ReadonlyMap<string, Promise<void>>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
@@ -63,8 +61,7 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
     isProven: false,
     isDoubted: false,
     varying: new Map(),
-    pure: new Set(),
-    fixed: new Set(),
+    steady: new Set(),
     examined: new Map(),
     locksShared: false,
   };
@@ -118,25 +115,22 @@ export async function learn(
 const TELLING_LENGTH = 6;
 
 /**
- * What a tenant has shown. It is certain if the code is pure, or fixed in a plan without code that could change the
- * process; if no text names the tenant, and none creates or drops an extension; and if Knex has no methods of the application, whose code nobody has examined.
+ * What a tenant has shown. It is certain if the code is steady; if no text names the tenant, and none creates or drops
+ * an extension; and if Knex has no methods of the application, whose code nobody has examined.
  */
 function testimoniesOf(
-  { pure, fixed, kept }: Lesson,
+  { steady }: Lesson,
   { steps }: Plan,
   { schema, clerkOrgId }: MigrationTask['tenant'],
   recordings: ReadonlyMap<string, Recording>,
 ): Testimonies {
   const code = steps.find(({ file }) => file.format !== 'sql');
   const isExtended = code !== undefined && isKnexExtended(dirname(code.file.path));
-  const isPure = (name: string) => pure.has(name) || 'pieces' in (kept.get(name)?.shown ?? {});
-  const isSteady = steps.every(({ name }) => isPure(name) || fixed.has(name));
   const names = [schema, clerkOrgId].filter(({ length }) => length >= TELLING_LENGTH);
   return new Map(
     [...recordings].map(([name, { pieces, dependence, isDoubtful }]): [string, Testimony] => {
       const namesTenant = pieces.some(({ text }) => names.some((own) => text.includes(own)));
-      const isSame = pure.has(name) || (isSteady && fixed.has(name));
-      const isCertain = isSame && !isDoubtful && !isExtended && !namesTenant;
+      const isCertain = steady.has(name) && !isDoubtful && !isExtended && !namesTenant;
       return [name, { pieces, dependence, isCertain }];
     }),
   );

@@ -10,13 +10,13 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
 import { compilePlan, noteInteractive, type Interactive } from './compile-plan.ts';
 import type { CompiledPlan } from './compiled.ts';
+import { isDisturbed } from './disturbed-code.ts';
 import { keepRecordings, keptSteps, whyCodeDiffers } from './keep-recordings.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import type { PlanGroup } from './plan-group.ts';
 import { sendToAll } from './send-to-all.ts';
-import { callsHooks } from './task-hooks.ts';
 
 /** How many tenants are tried as pilots, including those that other runs turn out to hold. */
 const MOST_TRIES = 20;
@@ -148,21 +148,22 @@ function hasOthers({ tasks, migration }: PlanGroup): boolean {
  */
 function examine(group: PlanGroup, { steps }: Plan): void {
   const { session, lesson } = group;
-  const [kept, varying] = [new Map(lesson.kept), new Map(lesson.varying)];
+  const [kept, varying, steady] = [new Map(lesson.kept), new Map(lesson.varying), new Set<string>()];
   const examined = new Map<string, Promise<void>>();
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
-  const hasHooks = callsHooks(session.context, group.migration);
   const look = async ({ file, name }: Step) => {
     const verdict = await session.context.examine(file);
     const reason = whyCodeDiffers(file, verdict);
-    if (reason === undefined) lesson.pure.add(name);
-    else if (verdict.kind === 'fixed' && !hasHooks) lesson.fixed.add(name);
-    if (reason !== undefined && !(mayLearn && verdict.kind !== 'varying')) varying.set(name, reason);
+    const isFixed = verdict.kind === 'fixed';
+    const isSteady = (isFixed || verdict.kind === 'pure') && !(await isDisturbed(group, verdict));
+    if (isSteady) steady.add(name);
+    const isLearned = mayLearn && verdict.kind !== 'varying' && (isSteady || !isFixed);
+    if (reason !== undefined && !isLearned) varying.set(name, reason);
   };
   for (const step of steps) {
     const { file, name } = step;
-    if (file.format === 'sql') lesson.pure.add(name);
+    if (file.format === 'sql') steady.add(name);
     if (varying.has(name) || file.format === 'sql') continue;
     const shown = kept.get(name)?.shown;
     if (shown === undefined) examined.set(name, look(step));
@@ -173,6 +174,7 @@ function examine(group: PlanGroup, { steps }: Plan): void {
   }
   lesson.kept = kept;
   lesson.varying = varying;
+  lesson.steady = steady;
   lesson.examined = examined;
 }
 

@@ -319,11 +319,11 @@ test('where the guard refuses what one tenant has shown, a second one shows what
 test.each([
   ['one tenant shows', '', ['interactively', 'in one string', 'in one string', 'in one string']],
   [
-    'two tenants show, if other code may change the process',
+    'each tenant shows, if other code may change the process,',
     `process.env.TENANTCTL_TEST_CALLS = String(Number(process.env.TENANTCTL_TEST_CALLS ?? 0) + 1);`,
     ['interactively', 'interactively', 'interactively', 'interactively'],
   ],
-])('code that depends on the process: %s what it sends', async (_, changes, ways) => {
+])('code that depends on the process: %s what is sent', async (_, changes, ways) => {
   const twins = await createTwins(4);
   await twins.fleet.add('3_first.js', knexMigration(`${changes} await knex.raw('CREATE TABLE first ()');`));
   await twins.fleet.add(
