@@ -1,4 +1,4 @@
-import type { MemberExpression, Node } from 'estree';
+import type { Node } from 'estree';
 import { CHANGES } from './allowed.ts';
 import { memberName, type ModuleCode } from './module-code.ts';
 import { isAccumulator, isNew, runOf, runOfVariable } from './own-object.ts';
@@ -43,24 +43,26 @@ function changedBy(node: Node, code: ModuleCode): Node[] {
       if (name !== undefined) return /^Object\.(?:assign|defineProperty)$/.test(name) ? args.slice(0, 1) : [];
       if (callee.type !== 'MemberExpression') return [];
       const method = memberName(callee);
+      if (method === 'call' || method === 'apply') return args.slice(0, 1);
+      if (method !== undefined && CALLS_WITH_THIS.test(method)) return args.slice(1, 2);
+      // What is bound may be called by the next tenant.
+      if (method === 'bind') return mayChange(callee.object) ? [callee.object] : [];
       // Without an argument, it is Knex's.
       if (method === 'delete' && args.length === 0) return [];
-      // A computed name may be any.
-      return method === undefined || CHANGES.has(method) || SETS.test(method) ? [callee.object] : [];
+      return mayChange(callee) ? [callee.object] : [];
     }
-    case 'MemberExpression':
-      return isHandedOn(node, code) ? [node] : [];
     default:
       return [];
   }
 }
 
-/** A method that changes its object, and is not called here: `[].push.apply(list, rows)`, `forEach(set.add, set)`. */
-function isHandedOn(node: MemberExpression, code: ModuleCode): boolean {
-  const method = memberName(node) ?? '';
-  if (!CHANGES.has(method) && !SETS.test(method)) return false;
-  const parent = code.parent(node);
-  return parent?.type === 'CallExpression' ? parent.callee !== node : parent?.type === 'MemberExpression';
+/** Methods whose second argument is `this` for the first one, which may change it: `rows.forEach(add, set)`. */
+const CALLS_WITH_THIS = /^(?:forEach|map|flatMap|filter|some|every|find(?:Last)?(?:Index)?)$/;
+
+/** Whether a function may change its `this`, by its name. A computed name may be any; so may a variable. */
+function mayChange(callee: Node): boolean {
+  const method = callee.type === 'MemberExpression' ? memberName(callee) : undefined;
+  return method === undefined || CHANGES.has(method) || SETS.test(method);
 }
 
 /** Of maps, dates and bytes. Knex has `setNullable`. */

@@ -64,13 +64,12 @@ export class ModuleCode {
   /** Whether a node is what another module exports: its functions may be called like those of lists. */
   isModule(node: Node): boolean {
     if (requiredBy(node) !== undefined) return true;
+    if (node.type === 'MemberExpression') return memberName(node) === 'default' && this.isModule(node.object);
     return (
       this.variable(node)?.defs.some(
         ({ type, node: declared }) =>
           type === 'ImportBinding' ||
-          (declared.type === 'VariableDeclarator' &&
-            declared.init &&
-            requiredBy(declared.init) !== undefined),
+          (declared.type === 'VariableDeclarator' && declared.init && this.isModule(declared.init)),
       ) === true
     );
   }

@@ -10,7 +10,7 @@ import type { Attempt, Earlier } from '../serve/work.ts';
 import { applyTask, withEarlier } from './apply-task.ts';
 import { compilePlan, noteInteractive, type Interactive } from './compile-plan.ts';
 import type { CompiledPlan } from './compiled.ts';
-import { isDisturbed } from './disturbed-code.ts';
+import { disturbances } from './disturbed-code.ts';
 import { keepRecordings, keptSteps, whyCodeDiffers } from './keep-recordings.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
 import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
@@ -152,11 +152,12 @@ function examine(group: PlanGroup, { steps }: Plan): void {
   const examined = new Map<string, Promise<void>>();
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
+  const isDisturbed = disturbances(group);
   const look = async ({ file, name }: Step) => {
     const verdict = await session.context.examine(file);
     const reason = whyCodeDiffers(file, verdict);
     const isFixed = verdict.kind === 'fixed';
-    const isSteady = (isFixed || verdict.kind === 'pure') && !(await isDisturbed(group, verdict));
+    const isSteady = (isFixed || verdict.kind === 'pure') && !(await isDisturbed(file, verdict));
     if (isSteady) steady.add(name);
     const isLearned = mayLearn && verdict.kind !== 'varying' && (isSteady || !isFixed);
     if (reason !== undefined && !isLearned) varying.set(name, reason);

@@ -55,6 +55,7 @@ const PURE: readonly (readonly [string, string])[] = [
     'fills its own objects',
     up('const o = {}; o.a = 1; const l = []; l.push(o); const m = new Map(); m.set(1, l)'),
   ],
+  ['binds a method of Knex', up('const raw = knex.raw.bind(knex); await raw("SELECT 1")')],
   ['sorts what it has made', up('[...Object.keys({ b: 1, a: 2 })].sort(); [1].map(String)')],
   ['counts within a call in callbacks', up('let n = 0; (await knex("t")).forEach(() => { n += 1; })')],
   [
@@ -294,6 +295,26 @@ const VARYING: readonly (readonly [string, string, string])[] = [
   ['counts calls in a list', `const calls = []; ${up('calls.push(1)')}`, CHANGES_OBJECT],
   ['counts calls in a list by apply', `const calls = []; ${up('[].push.apply(calls, [1])')}`, CHANGES_OBJECT],
   ['counts calls in a set', `const seen = new Set(); ${up('[1].forEach(seen.add, seen)')}`, CHANGES_OBJECT],
+  [
+    'counts calls in a list by a method in a variable',
+    `const calls = []; const { push } = calls; ${up('push.call(calls, 1)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in a list by a method under another name',
+    `const calls = []; const o = { f: [].push }; ${up('o.f.call(calls, 1)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in a set that is handed on as this',
+    `const calls = new Set(); const { add } = calls; ${up('(await knex("t")).forEach(add, calls)')}`,
+    CHANGES_OBJECT,
+  ],
+  [
+    'counts calls in a list by a bound method in a variable',
+    `const calls = []; const { push } = calls; const count = push.bind(calls); ${up('count(1)')}`,
+    CHANGES_OBJECT,
+  ],
   ['counts calls in a list in a list', `const calls = []; ${up('[calls][0].push(1)')}`, CHANGES_OBJECT],
   ['counts calls in a map', `const seen = new WeakMap(); ${up('seen.set(knex, 1)')}`, CHANGES_OBJECT],
   ['counts calls by a computed method', `const calls = []; ${up('calls["pu" + "sh"](1)')}`, CHANGES_OBJECT],
@@ -317,6 +338,11 @@ const VARYING: readonly (readonly [string, string, string])[] = [
     'counts calls in a function of its own that it names later',
     `const own = {}; own.map = (f) => f; const next = [0].map((n) => own.map(() => n++))[0]; ${up('next()')}`,
     'uses a method map of its own',
+  ],
+  [
+    'changes a list that another module keeps, by a function named like one of lists and another name for the module',
+    `const own = require('./1_a.js'); const kept = []; exports.filter = () => kept; const other = own; ${up('other.filter().push(1)')}`,
+    CHANGES_OBJECT,
   ],
   [
     'counts calls in a function of another module that is named like one of lists',
