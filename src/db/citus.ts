@@ -29,19 +29,26 @@ export function setOnNodes(setting: string, value: number): string {
 }
 
 /**
- * For a transaction: types and functions that it creates come to the nodes when a table needs them. If they came at once,
+ * For a migration: types and functions that it creates come to the nodes when a table needs them. If they came at once,
  * Citus would create a later table's sequence as the role, and look for it as a superuser, who does not see it yet (42P01
- * or 40P01; EnsureRequiredObjectSetExistOnAllNodes in its dependencies.c). A superuser is spared that.
+ * or 40P01; EnsureRequiredObjectSetExistOnAllNodes in its dependencies.c). A superuser is spared that. An earlier ALTER
+ * TABLE that adds a foreign key to a reference table has made the mode sequential, in which Citus does not wait.
  */
 export const CREATE_WHEN_NEEDED = `DO $$ BEGIN
     IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
       SET LOCAL citus.create_object_propagation TO deferred;
+      SET LOCAL citus.multi_shard_modify_mode TO parallel;
     END IF;
   END $$`;
 
 /** The coordinator could not reach a node: its message with 08006, while its own connection is well. Knex puts the SQL before it. */
 export const NODE_AWAY =
   /(?:^| - )(?:connection to the remote node |could not establish any connections to the node )/;
+
+/** Whether a node refused a statement, and not the coordinator. @param where the CONTEXT of the error */
+export function isFromNode(where: string | undefined): boolean {
+  return where?.startsWith('while executing command on ') === true;
+}
 
 /** A query at a node: tables whose names only the server knows, by query_to_xml. Nothing is created there. @param queries SQL for their text as JSON */
 const readingText = (
@@ -91,6 +98,9 @@ export const UNFINISHED_ON_NODES = `SELECT concat(w.nodename, ':', w.nodeport) A
 
 /** SQL for whether schemas can be on nodes at all: Citus 12 or newer. */
 export const HAS_NODES = `to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL`;
+
+/** SQL for whether the schema `n` of pg_namespace is on a node; its tables are empty here then. Only where HAS_NODES. */
+export const IS_ON_NODE = 'EXISTS (SELECT FROM pg_dist_schema s WHERE s.schemaid::oid = n.oid)';
 
 /** The nodes, with whether schemas may be put on them. */
 export const SELECT_NODES = `SELECT nodename AS host, nodeport AS port, isactive AS "isActive", shouldhaveshards AS "takesTenants"

@@ -111,12 +111,21 @@ test('a table that would stay on the coordinator is refused', async () => {
   expect(await fleet.tables('org_c')).toEqual(['notes', 'tags']);
 });
 
-test("a table's key by a sequence may come after a type and a function that it needs, for old and new tenants", async () => {
+test("a table's key by a sequence may come after a foreign key to a reference table, and a type and a function that it needs, for old and new tenants", async () => {
   const fleet = await createCitusFleet(ORGS);
+  await fleet.query('CREATE TABLE public.countries (id int PRIMARY KEY)');
+  await fleet.query(`SELECT create_reference_table('public.countries')`);
+  await fleet.add(
+    '20250101000003_key.sql',
+    `-- migrate:up
+     ALTER TABLE notes ADD CONSTRAINT of_country FOREIGN KEY (n) REFERENCES public.countries (id);
+     -- migrate:down
+     ALTER TABLE notes DROP CONSTRAINT of_country;`,
+  );
   const needy = (name: string) =>
     createTable(name, `id serial PRIMARY KEY, mood mood DEFAULT 'good', n int DEFAULT next_of(1)`);
   await fleet.add(
-    '20250101000003_needed.sql',
+    '20250101000004_needed.sql',
     `-- migrate:up
      CREATE TYPE mood AS ENUM ('good', 'bad');
      CREATE FUNCTION next_of(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';
@@ -128,7 +137,7 @@ test("a table's key by a sequence may come after a type and a function that it n
      DROP FUNCTION next_of(int);
      DROP TYPE mood;`,
   );
-  await fleet.add('20250101000004_needy.sql', needy('needy'));
+  await fleet.add('20250101000005_needy.sql', needy('needy'));
 
   const migrated = await fleet.migrate();
   const [added] = await fleet.provision('org_new');

@@ -12,6 +12,8 @@ export function statementsOf(dump: string, schema: string): string[] {
       [lines, rows] = [[], undefined];
     } else if (rows !== undefined) rows.push(line);
     else if (/^(--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict)/.test(line)) continue;
+    // When a column got its type, which newer servers note, and which differs for each table.
+    else if (/^ALTER TABLE .* SET \(pg_attver=\d+\);$/.test(line)) continue;
     else if (line === '') {
       if (lines.length > 0) statements.push(lines.join('\n'));
       lines = [];

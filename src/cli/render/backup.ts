@@ -48,7 +48,7 @@ export async function renderBackupPlan({ planned, notBackedUp }: BackupPlan, loo
     clerkOrgId,
     schema,
     String(tables),
-    `about ${count}`,
+    count === null ? '' : `about ${count}`,
     bytes === null ? '' : bytesText(bytes),
   ]);
   const total = planned.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);

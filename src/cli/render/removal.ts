@@ -56,7 +56,7 @@ export async function renderLosses(
     schema,
     status,
     String(tables),
-    `about ${estimatedRows}`,
+    estimatedRows === null ? '' : `about ${estimatedRows}`,
     bytes === null ? '' : bytesText(bytes),
     role ?? '',
   ]);

@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { isFromNode } from '../../db/citus.ts';
 import { isLoss, toDatabaseError } from '../../db/database-error.ts';
 import { messageOf, TenantctlError, type ErrorDetails } from '../../errors.ts';
 import { maskSecrets } from '../../secrets.ts';
@@ -97,10 +98,22 @@ export function failed(
     sqlstate,
     statement: statement?.text,
     offset,
-    hint: own ?? roleHint(sqlstate, action.target) ?? migrationHint({ ...action, sqlstate, message }),
+    hint:
+      own ??
+      roleHint(sqlstate, action.target) ??
+      nodeHint(cause) ??
+      migrationHint({ ...action, sqlstate, message }),
     details: statement && serverDetails(cause, { ...statement, offset }),
     cause,
   });
+}
+
+/** The nodes of a cluster do not know all that the coordinator knows. */
+function nodeHint(cause: unknown): string | undefined {
+  const isRefused = cause instanceof DatabaseError && /^(?:0A|3F|42(?!501))/.test(cause.code ?? '');
+  return isRefused && isFromNode(cause.where)
+    ? 'A node of the Citus cluster refused it. docs/citus.md, "What migrations cannot do", has statements that nodes do not take, and what to write instead.'
+    : undefined;
 }
 
 /** The hint for 42501 (insufficient_privilege) if the migration ran as the tenant's role. */

@@ -32,7 +32,7 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
   if (!isKnown || call.target.scope === 'master') return error;
   const outside = await namesOutside(call);
   const hint =
-    hintFor(error.message, outside) ?? ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
+    hintFor(error.message, call.texts, outside) ?? ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
   const trespass = `Outside ${call.target.schema}, and so refused as well: ${listed(outside, 10)}.`;
   const { code, message, cause } = error;
   const details = [...(error.details ?? []), ...(outside.length === 0 ? [] : [trespass])];
@@ -42,10 +42,16 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
 const SETS_SEARCH_PATH =
   "The migration sets search_path itself, so that names without a schema no longer lead to the tenant's schema. Remove that statement (a dump begins with it): tenantctl sets search_path to the tenant's schema, then public.";
 
-function hintFor(message: string, outside: readonly string[]): string | undefined {
+function hintFor(
+  message: string,
+  texts: readonly string[],
+  outside: readonly string[],
+): string | undefined {
   const [, schema, name, ofFunction, routine] = QUALIFIED.exec(message) ?? [];
   const [place, object] = [schema ?? ofFunction, name ?? routine];
-  if (place !== undefined && object !== undefined)
+  // The server may name a schema that the migration does not.
+  const isNamed = place !== undefined && texts.some((text) => text.includes(place));
+  if (isNamed && object !== undefined)
     return `The migration hard-codes the schema of ${place}.${object}. ${belongs(object)}`;
   const [, kind, missing = ''] = UNQUALIFIED.exec(message) ?? [];
   if (kind === 'schema')

@@ -43,7 +43,6 @@ export async function runGroup(
     // Without marks the guard can only tell that one of several migrations reached outside.
     const isMarking = progress.suspicion !== undefined || reachesOutside(segment.migrations);
     const watch = start && (await startWatch(context, start, isMarking));
-    for (const statement of beginOnNodes(context.database, target)) await client.query(statement);
     const sent = await runAll(job, client, acts, watch);
     ({ records, finish } = sent);
     acts = acts.slice(0, sent.texts.length);
@@ -141,7 +140,8 @@ async function runAll(
     // Records the previous migration, and resets what it may have set.
     const restored = restoreSettings(sent.at(-1) ?? [], context.database, context);
     const isGiven = index === 0 && target.role === undefined;
-    const between = isGiven ? [] : [...records, ...restored, ...giveControl(target)];
+    const onNodes = beginOnNodes(context.database, target);
+    const between = isGiven ? onNodes : [...records, ...restored, ...onNodes, ...giveControl(target)];
     const behind = sendBetween(client, target, watch, migrations.slice(0, index), between);
     const { atWork } = progress;
     behind.catch(() => (progress.atWork = atWork));

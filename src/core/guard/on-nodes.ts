@@ -59,7 +59,7 @@ export const SPREAD_ROUTINES = routine(
   BY_INDEX,
 );
 
-/** What precedes the statements of migrations on a server that spreads schemas. */
+/** What precedes each migration of a transaction on a server that spreads schemas. */
 export function beginOnNodes(database: Pick<Database, 'hasNodes'>, target: Pick<Target, 'scope'>): string[] {
   return database.hasNodes ? [CREATE_WHEN_NEEDED, ...keepSchemasHere(database, target)] : [];
 }

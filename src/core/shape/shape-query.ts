@@ -78,6 +78,13 @@ const WHOLE: readonly Part[] = [
 /** An object's target, with its kind in lower case. */
 const TARGET = `lower(substring(m.target FROM '^(?:[A-Z]+ )+')) || regexp_replace(m.target, '^(?:[A-Z]+ )+', '')`;
 
+/**
+ * The options that somebody has set for a column. Newer minor releases of PostgreSQL (15.20 is one) note there when the
+ * column got its type, as pg_attver=<number>: it differs for each table, and nobody can set it.
+ */
+const GIVEN_OPTIONS = String.raw`CASE WHEN a.attoptions IS NOT NULL
+          THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_attver=%'), '{}') END`;
+
 /** About what was made, of every kind. */
 const ABOUT: readonly Part[] = [
   {
@@ -138,7 +145,7 @@ function sources(names: Names, serverMajor: number, schema: string): string {
           WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word FROM kept k) k),
     atts AS MATERIALIZED (
       SELECT a.attrelid, a.attnum, a.attname, quote_ident(a.attname) AS name, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull,
-        a.attidentity, a.attgenerated, a.attfdwoptions, a.attstorage, ${compression}a.attstattarget, a.attoptions, a.attacl,
+        a.attidentity, a.attgenerated, a.attfdwoptions, a.attstorage, ${compression}a.attstattarget, ${GIVEN_OPTIONS} AS attoptions, a.attacl,
         r.relname, r.name AS rel, r.relkind, r.relpersistence, r.alter, r.relowner
       FROM rels r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE r.relkind <> 'S'),
     indexes AS MATERIALIZED (

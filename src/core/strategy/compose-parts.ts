@@ -79,7 +79,7 @@ export function createComposer(
 
   return (target, { opening, closing, hooks }) => {
     const { schema, historyTable } = target;
-    const begins = giveControl(target);
+    const begins = [...beginOnNodes(context.database, target), ...giveControl(target)];
     const { parts, add, addPiece, run, end } = createPartList(context.database);
     let done: string[] = [];
     const record = () => {
@@ -95,7 +95,6 @@ export function createComposer(
     add(
       BEGIN,
       ...limitNodes(context.database, context),
-      ...beginOnNodes(context.database, target),
       `CALL tenantctl.enter(${literal(schema)}::text, ${target.role === undefined ? 'NULL' : literal(target.role)}::text, ${enterWith})`,
       ...(expected !== null && context.database.hasNodes ? [holdLockRow(target, 'NOWAIT')] : []),
       ...noteOwn(schema, compiled.limits),

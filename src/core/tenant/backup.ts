@@ -7,7 +7,7 @@ import { prepareBackupFolder, partialFiles } from '../backup/backup-file.ts';
 import { namesOf } from '../commands/in-run.ts';
 import { inVerbRun, type FleetVerbOptions, type VerbOptions } from '../commands/in-verb-run.ts';
 import { verbResults } from '../commands/verb-result.ts';
-import { ESTIMATED_ROWS } from '../fleet/estimated-rows.ts';
+import { estimatedRows } from '../fleet/estimated-rows.ts';
 import { readSchemaSizes } from '../fleet/schema-sizes.ts';
 import { prepareState, readState } from '../install/state-schema.ts';
 import { checkCall } from '../options/check-call.ts';
@@ -105,8 +105,8 @@ export interface PlannedBackup {
   readonly clerkOrgId: string;
   readonly schema: string;
   readonly tables: number;
-  /** As the server estimates them. */
-  readonly rows: number;
+  /** As the server estimates them; null if they are on a node. */
+  readonly rows: number | null;
   /** On the server's disk, with indexes; null if they could not be measured. A backup is usually smaller. */
   readonly bytes: number | null;
 }
@@ -131,17 +131,16 @@ export async function planBackups(
   const { tasks, results, notBackedUp } = await selectBackups(database, names);
   const schemas = tasks.map(({ schema }) => schema);
   const sizes = await readSchemaSizes(database, schemas);
-  const { rows } = await database.query<{ schema: string; tables: number; rows: string }>(
-    `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(${ESTIMATED_ROWS})::bigint AS rows
+  const { rows } = await database.query<{ schema: string; tables: number; rows: number | null }>(
+    `SELECT n.nspname::text AS schema, count(*)::integer AS tables, sum(${estimatedRows(database)})::float8 AS rows
      FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
      WHERE n.nspname = ANY ($1::name[]) AND c.relname <> $2 GROUP BY 1`,
     [schemas, lockTableOf(database.names.tenantHistory)],
   );
   const estimates = new Map(rows.map((row) => [row.schema, row]));
   const planned = tasks.map(({ clerkOrgId, schema }) => {
-    const estimate = estimates.get(schema);
-    const bytes = sizes.bytes.get(schema) ?? null;
-    return { clerkOrgId, schema, tables: estimate?.tables ?? 0, rows: Number(estimate?.rows ?? 0), bytes };
+    const estimate = estimates.get(schema) ?? { tables: 0, rows: 0 };
+    return { clerkOrgId, ...estimate, schema, bytes: sizes.bytes.get(schema) ?? null };
   });
   return { planned, refused: results, notBackedUp };
 }

@@ -79,8 +79,9 @@ const SERVER_NEEDED = new Set<ErrorCode>([
 
 function withOtherWay(error: unknown): unknown {
   if (!(error instanceof TenantctlError) || !SERVER_NEEDED.has(error.code)) return error;
+  // Nobody can look at the run: its ledger is gone with the database.
   const way =
     'If the migrations need what only your server has, such as an extension, a role or a table of another tool: tenantctl types --tenant <org> reads a tenant of the configured database instead.';
   const hint = error.hint === undefined ? way : `${error.hint} ${way}`;
-  return new TenantctlError(error.code, error.message, { ...error.toJSON(), hint, cause: error.cause });
+  return new TenantctlError(error.code, error.message, { ...error.toJSON(), run: undefined, hint, cause: error.cause });
 }
