@@ -32,7 +32,8 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
   if (!isKnown || call.target.scope === 'master') return error;
   const outside = await namesOutside(call);
   const hint =
-    hintFor(error.message, call.texts, outside) ?? ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
+    hintFor(error.message, call.texts, outside) ??
+    ((await setsSearchPath(call.texts)) ? SETS_SEARCH_PATH : error.hint);
   const trespass = `Outside ${call.target.schema}, and so refused as well: ${listed(outside, 10)}.`;
   const { code, message, cause } = error;
   const details = [...(error.details ?? []), ...(outside.length === 0 ? [] : [trespass])];
@@ -42,11 +43,7 @@ export async function explainHardCoded(error: unknown, call: Call): Promise<unkn
 const SETS_SEARCH_PATH =
   "The migration sets search_path itself, so that names without a schema no longer lead to the tenant's schema. Remove that statement (a dump begins with it): tenantctl sets search_path to the tenant's schema, then public.";
 
-function hintFor(
-  message: string,
-  texts: readonly string[],
-  outside: readonly string[],
-): string | undefined {
+function hintFor(message: string, texts: readonly string[], outside: readonly string[]): string | undefined {
   const [, schema, name, ofFunction, routine] = QUALIFIED.exec(message) ?? [];
   const [place, object] = [schema ?? ofFunction, name ?? routine];
   // The server may name a schema that the migration does not.

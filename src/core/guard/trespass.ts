@@ -19,7 +19,7 @@ export function createFindings({ before, now }: Readonly<Record<'before' | 'now'
     note(deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) {
       const key = objectKey(object);
       const earlier = found.get(key);
-      if (earlier !== undefined && (!isMere(earlier.deed) || isMere(deed))) return;
+      if (earlier !== undefined && weightOf(earlier.deed) >= weightOf(deed)) return;
       const [was, is] = [before.get(key), now.get(key)];
       const { type, identity, extension } = was ?? is ?? {};
       const isOtherTenants = was?.isOtherTenants === true || is?.isOtherTenants === true;
@@ -28,8 +28,9 @@ export function createFindings({ before, now }: Readonly<Record<'before' | 'now'
   };
 }
 
-function isMere(deed: Trespass['deed']): boolean {
-  return deed === 'locked' || deed === 'touched' || deed === 'referred to';
+function weightOf(deed: Trespass['deed']): number {
+  if (deed === 'locked' || deed === 'touched') return 0;
+  return deed === 'referred to' ? 1 : 2;
 }
 
 /**

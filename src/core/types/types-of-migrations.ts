@@ -83,5 +83,10 @@ function withOtherWay(error: unknown): unknown {
   const way =
     'If the migrations need what only your server has, such as an extension, a role or a table of another tool: tenantctl types --tenant <org> reads a tenant of the configured database instead.';
   const hint = error.hint === undefined ? way : `${error.hint} ${way}`;
-  return new TenantctlError(error.code, error.message, { ...error.toJSON(), run: undefined, hint, cause: error.cause });
+  return new TenantctlError(error.code, error.message, {
+    ...error.toJSON(),
+    run: undefined,
+    hint,
+    cause: error.cause,
+  });
 }
