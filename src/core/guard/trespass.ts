@@ -19,7 +19,7 @@ export function createFindings({ before, now }: Readonly<Record<'before' | 'now'
     note(deed: Trespass['deed'], object: ObjectName, step: number, mode?: string) {
       const key = objectKey(object);
       const earlier = found.get(key);
-      if (earlier !== undefined && weightOf(earlier.deed) >= weightOf(deed)) return;
+      if (earlier !== undefined && weightOf(earlier) >= weightOf({ deed, mode })) return;
       const [was, is] = [before.get(key), now.get(key)];
       const { type, identity, extension } = was ?? is ?? {};
       const isOtherTenants = was?.isOtherTenants === true || is?.isOtherTenants === true;
@@ -28,9 +28,10 @@ export function createFindings({ before, now }: Readonly<Record<'before' | 'now'
   };
 }
 
-function weightOf(deed: Trespass['deed']): number {
-  if (deed === 'locked' || deed === 'touched') return 0;
-  return deed === 'referred to' ? 1 : 2;
+/** A reference may read what it refers to. */
+function weightOf({ deed, mode }: Pick<Trespass, 'deed' | 'mode'>): number {
+  if (deed !== 'locked' && deed !== 'touched' && deed !== 'referred to') return 2;
+  return mode === 'AccessShareLock' ? 0 : 1;
 }
 
 /**

@@ -142,9 +142,15 @@ test('what is another tenant’s and something depends on is named, if nothing g
     known('pg_class', '20', { identity: 'tid_other.counter', isOtherTenants: true }),
     known('pg_type', '21', { identity: 'tid_other.mood', isOtherTenants: true }),
   ]);
-  const locks = [lock('20', 'RowExclusiveLock', 'tid_other.counter', { isOtherTenants: true })];
-  expect(told(judge(facts({ effects: { locks, rows } }), others, others).trespasses)).toEqual([
+  const counterIn = (mode: string) => [lock('20', mode, 'tid_other.counter', { isOtherTenants: true })];
+  const judged = (mode: string) =>
+    told(judge(facts({ effects: { locks: counterIn(mode), rows } }), others, others).trespasses);
+  expect(judged('RowExclusiveLock')).toEqual([
     '0: touched tid_other.counter',
+    '0: referred to tid_other.mood',
+  ]);
+  expect(judged('AccessShareLock')).toEqual([
+    '0: referred to tid_other.counter',
     '0: referred to tid_other.mood',
   ]);
 });
