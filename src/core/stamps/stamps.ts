@@ -42,14 +42,15 @@ export function stampOf({ scope, schema }: Target): string[] {
 }
 
 /**
- * Statements that stamp a tenant whose history tables the transaction has created, and which nothing else in it can have
- * written. Where they fail, `stampOf` would have left the tenant without a stamp: see hasStamps.
+ * Statements that stamp a tenant whose history tables the transaction has created. Where they fail, `stampOf` would have
+ * left the tenant without a stamp, or the migrations have put something in their place: see hasStamps.
  * @param digest of the history as the transaction has written it
+ * @param reads the history, which something else in the transaction may have written
  */
-export function stampNew(schema: string, historyTable: string, digest: string): string[] {
+export function stampNew(schema: string, historyTable: string, digest: string, reads: boolean): string[] {
   return [
     ...createHistoryTrigger(schema, historyTable),
-    `CALL tenantctl.stamp_new(${literal(schema)}::text, ${literal(digest)}::uuid)`,
+    `CALL tenantctl.stamp_new(${literal(schema)}::text, ${literal(digest)}::uuid, ${reads})`,
   ];
 }
 

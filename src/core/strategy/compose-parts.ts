@@ -140,9 +140,9 @@ function createRecords(
   const digests = `${digestOrNull(expected)}, ${digestOrNull(becomes)}, `;
   const leave = (target: Target, names: readonly string[]): readonly string[] => {
     if (dataChange !== undefined) return dataChange.record(target, names);
-    if (!isNew || mayReachHistory(compiled))
-      return [`CALL tenantctl.leave(${argumentsFor(target, names, digests)})`];
-    return [recordOf(target, names), ...stampNew(target.schema, target.historyTable, becomes)];
+    if (!isNew) return [`CALL tenantctl.leave(${argumentsFor(target, names, digests)})`];
+    const { schema, historyTable } = target;
+    return [recordOf(target, names), ...stampNew(schema, historyTable, becomes, mayReachHistory(compiled))];
   };
   return { recordOf, leave };
 }

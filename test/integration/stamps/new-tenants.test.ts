@@ -63,3 +63,18 @@ test('a new tenant in a string is sent the trigger and the stamp that the server
   await fleet.query('SELECT tenantctl.put_history_trigger($1)', [schema]);
   expect(await made()).toEqual(before);
 });
+
+const HIDDEN = `DO $$ BEGIN
+  EXECUTE 'INSERT INTO knex_migrations' || '_tenant (name, batch) VALUES (''0_strange.js'', 1)';
+END $$`;
+
+test('a new tenant whose migration writes the history by a name that no text has is stamped with what it holds', async () => {
+  const fleet = await createFleet(OLD, { project: await createProject(FORGIVING) });
+  await fleet.add('3_strange.sql', `-- migrate:up\n${HIDDEN};\n-- migrate:down\n`);
+
+  await fleet.provision(...NEW);
+
+  await expectTruth(fleet, ...NEW);
+  expect(await fleet.history('org_n5')).toContain('0_strange.js@1');
+  expect(await stamped(fleet)).toEqual(expect.arrayContaining(NEW));
+});

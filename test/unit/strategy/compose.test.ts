@@ -267,8 +267,14 @@ test('new history tables get their trigger and stamp without a question, between
   expect(at('IF NOT EXISTS')).toBe(-1);
 });
 
+test('where there is a history table already, or no tenant can have a stamp, the server asks what is there', () => {
+  const statements = statementsFor(PLAIN, { expected: null, isNew: false });
+  expect(statements.filter((statement) => statement.includes('tenantctl.leave'))).toHaveLength(1);
+  expect(statements.filter((statement) => statement.includes('stamp_new'))).toEqual([]);
+});
+
 const REACHES_HISTORY: readonly (readonly [string, Partial<CompiledPlan>, boolean])[] = [
-  ['there is a history table already, or no tenant can have a stamp', {}, false],
+  ['nothing else can have written it', {}, false],
   ['a text may run what somebody wrote', { limits: COMPILED.limits }, true],
   ['a text, or what is stored, names the history', { readsHistory: true }, true],
   ['a hook is called', { hasHooks: true }, true],
@@ -279,11 +285,15 @@ const REACHES_HISTORY: readonly (readonly [string, Partial<CompiledPlan>, boolea
   ],
 ];
 
-test.each(REACHES_HISTORY)('where %s, the server looks at the history before it stamps', (_, plan, isNew) => {
-  const statements = statementsFor({ ...PLAIN, ...plan }, { expected: null, isNew });
-  expect(statements.filter((statement) => statement.includes('tenantctl.leave'))).toHaveLength(1);
-  expect(statements.filter((statement) => statement.includes('stamp_new'))).toEqual([]);
-});
+test.each(REACHES_HISTORY)(
+  'where %s, a new history is read before it is stamped, or not',
+  (_, plan, reads) => {
+    const statements = statementsFor({ ...PLAIN, ...plan }, { expected: null, isNew: true });
+    const stamps = statements.filter((statement) => statement.includes('stamp_new'));
+    expect(stamps).toEqual([expect.stringContaining(`::uuid, ${reads})`)]);
+    expect(statements.filter((statement) => statement.includes('tenantctl.leave'))).toEqual([]);
+  },
+);
 
 test('prepared statements are removed only if a text may have prepared one', () => {
   const isRemoved = (plan: CompiledPlan) => statementsFor(plan).includes('CALL tenantctl.deallocate()');
