@@ -16,7 +16,7 @@ import {
 } from './compiled.ts';
 
 /** At most this many tenants are served one by one to find out what all will be sent. */
-const PILOTS = 5;
+export const PILOTS = 5;
 
 /** What is known of a plan: shown by its first tenants, its pilots, or earlier. */
 export interface Lesson {
@@ -108,6 +108,18 @@ export async function learn(
     lesson.witnesses.push(tenant.schema);
     lesson.observedEffects.push(...(done?.observed ?? []));
   }
+  return attempt;
+}
+
+/** Attempts a task that is no pilot. If its string was refused, what it does is allowed to those that follow. */
+export async function learnEffects(
+  lesson: Lesson,
+  apply: () => Promise<Attempt<Applied>>,
+): Promise<Attempt<Applied>> {
+  const attempt = await apply();
+  if (attempt.kind !== 'done' || !lesson.mayCompile || lesson.compiled !== undefined) return attempt;
+  lesson.pilots += 1;
+  lesson.observedEffects.push(...(attempt.done.observed ?? []));
   return attempt;
 }
 

@@ -24,7 +24,7 @@ import { isOneString, type CompiledPlan } from './compiled.ts';
 import type { PlanGroup } from './plan-group.ts';
 import { createTransactionsFor, type TransactionsFor } from './transactions-for.ts';
 import { drain } from './drain.ts';
-import type { Lesson } from './pilots.ts';
+import { PILOTS, type Lesson } from './pilots.ts';
 import { createRunAhead, ONE_AT_A_TIME } from './run-ahead.ts';
 import { AnswerDiffersError, sendParts } from './send-parts.ts';
 
@@ -156,17 +156,19 @@ function continued(
 }
 
 /**
- * What one pilot has shown is doubted if it does not fit the first tenant that is sent it, which is a pilot then. Knex
- * runs a migration that more tenants answer differently than in the expected way.
+ * What one pilot has shown is doubted if it does not fit the first tenant that is sent it, which is a pilot then. What
+ * the guard refuses later, and Knex may do, the others may do as well. Knex runs a migration that more tenants answer
+ * differently than in the expected way.
  * @param differed how many tenants answer each migration differently @param served how many do not
  */
 function noteDifference(lesson: Lesson, error: unknown, differed: Map<string, number>, served: number): void {
   const isAnswer = error instanceof AnswerDiffersError;
-  if (!isAnswer && !(error instanceof DatabaseError && error.code === IS_OUTSIDE)) return;
+  const isRefused = error instanceof DatabaseError && error.code === IS_OUTSIDE;
+  if (!isAnswer && !isRefused) return;
   if (!lesson.isProven && lesson.testimonies.length === 1) {
     lesson.isDoubted = true;
     lesson.compiled = undefined;
-  }
+  } else if (isRefused && lesson.pilots < PILOTS) lesson.compiled = undefined;
   if (!isAnswer) return;
   const { migration } = error;
   const count = (differed.get(migration) ?? 0) + 1;

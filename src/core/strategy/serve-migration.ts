@@ -13,7 +13,7 @@ import type { CompiledPlan } from './compiled.ts';
 import { disturbances } from './disturbed-code.ts';
 import { keepRecordings, keptSteps, whyCodeDiffers } from './keep-recordings.ts';
 import { toResult, type ApplyOptions, type Migrated, type MigrationWork } from './migration-work.ts';
-import { learn, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
+import { learn, learnEffects, lessonOf, wantsPilot, type Lesson } from './pilots.ts';
 import { isAsPlanned, lookAtPeers } from './peers.ts';
 import type { PlanGroup } from './plan-group.ts';
 import { sendToAll } from './send-to-all.ts';
@@ -75,7 +75,9 @@ async function attemptTask(
     migration.apply === undefined
       ? applyTask(context, migration, task, { record }, earlier)
       : migration.apply(task, { record }, earlier);
-  const attempted = wantsPilot(lesson, task.plan) ? await learn(lesson, task, apply) : await apply();
+  const attempted = wantsPilot(lesson, task.plan)
+    ? await learn(lesson, task, apply)
+    : await learnEffects(lesson, apply);
   return withEarlier(attempted, task, earlier);
 }
 
@@ -167,11 +169,11 @@ function examine(group: PlanGroup, { steps }: Plan): void {
     if (file.format === 'sql') steady.add(name);
     if (varying.has(name) || file.format === 'sql') continue;
     const shown = kept.get(name)?.shown;
-    if (shown === undefined) examined.set(name, look(step));
-    else if ('interactive' in shown && shown.code !== undefined) {
-      if (mayLearn && shown.code === 'fixed') kept.delete(name);
-      else varying.set(name, shown.interactive);
-    }
+    const code = shown !== undefined && 'interactive' in shown ? shown.code : undefined;
+    const isForgotten = mayLearn && code === 'fixed';
+    if (isForgotten) kept.delete(name);
+    if (shown === undefined || isForgotten) examined.set(name, look(step));
+    else if ('interactive' in shown && code !== undefined) varying.set(name, shown.interactive);
   }
   lesson.kept = kept;
   lesson.varying = varying;

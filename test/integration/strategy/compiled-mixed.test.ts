@@ -292,29 +292,33 @@ test('if the tenant that showed what to send is the odd one, the next one finds 
   ]);
 });
 
-test('where the guard refuses what one tenant has shown, a second one shows what else is allowed', async () => {
-  const twins = await createTwins(5, (nth) => (nth === 0 ? undefined : 'CREATE TABLE items (id int)'));
-  const { fleet, compiled, interactive } = twins;
-  const triggers = [...compiled.slice(1), ...interactive.slice(1)].map(
-    (id) => `CREATE TRIGGER log AFTER INSERT ON ${schemaNameFor(id)}.items EXECUTE FUNCTION audit.log()`,
-  );
-  await fleet.query(`CREATE SCHEMA audit; CREATE TABLE audit.logs (what text);
+test.each([
+  ['a second one', 1, ['interactively', 'in one string', 'in one string', 'in one string']],
+  ['a later one', 3, ['in one string', 'in one string', 'interactively', 'in one string', 'in one string']],
+])(
+  'where the guard refuses what one tenant has shown, %s shows what else is allowed',
+  async (_, first, ways) => {
+    const count = ways.length + 1;
+    const twins = await createTwins(count, (nth) =>
+      nth < first ? undefined : 'CREATE TABLE items (id int)',
+    );
+    const { fleet, compiled, interactive } = twins;
+    const triggers = [...compiled.slice(first), ...interactive.slice(first)].map(
+      (id) => `CREATE TRIGGER log AFTER INSERT ON ${schemaNameFor(id)}.items EXECUTE FUNCTION audit.log()`,
+    );
+    await fleet.query(`CREATE SCHEMA audit; CREATE TABLE audit.logs (what text);
     CREATE FUNCTION audit.log() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN INSERT INTO audit.logs VALUES ('x'); RETURN NULL; END $f$;
     ${triggers.join(';')}`);
-  await fleet.add(
-    '3_items.sql',
-    '-- migrate:up\nCREATE TABLE IF NOT EXISTS items (id int); INSERT INTO items VALUES (1);',
-  );
-  const results = await twins.migrate({ concurrency: 1 });
-  expect(results.compiled.totals).toMatchObject({ changed: 5, failed: 0 });
-  await twins.expectSame();
-  expect((await twins.ways()).slice(1)).toEqual([
-    'interactively',
-    'in one string',
-    'in one string',
-    'in one string',
-  ]);
-});
+    await fleet.add(
+      '3_items.sql',
+      '-- migrate:up\nCREATE TABLE IF NOT EXISTS items (id int); INSERT INTO items VALUES (1);',
+    );
+    const results = await twins.migrate({ concurrency: 1 });
+    expect(results.compiled.totals).toMatchObject({ changed: count, failed: 0 });
+    await twins.expectSame();
+    expect((await twins.ways()).slice(1)).toEqual(ways);
+  },
+);
 
 test.each([
   ['one tenant shows', '', ['interactively', 'in one string', 'in one string', 'in one string']],
