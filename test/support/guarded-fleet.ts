@@ -15,7 +15,7 @@ export const NEIGHBOUR = 'org_neighbour';
 export const NEIGHBOURS = schemaNameFor(NEIGHBOUR);
 
 /** Objects shared by all tenants, and a team's schema besides public. */
-const SHARED = `
+export const SHARED = `
   CREATE TABLE public.countries (code text PRIMARY KEY, name text);
   INSERT INTO public.countries VALUES ('ch', 'Schweiz'), ('is', 'Ísland');
   CREATE TABLE public.plans (id int PRIMARY KEY, name text);
@@ -29,7 +29,7 @@ const SHARED = `
 `;
 
 /** The neighbour's objects besides the migrations' tables. */
-const NEIGHBOUR_HAS = `
+export const NEIGHBOUR_HAS = `
   SET search_path TO ${NEIGHBOURS};
   CREATE TABLE secrets (id int PRIMARY KEY, word text);
   INSERT INTO secrets VALUES (1, 'sesame');
@@ -130,7 +130,7 @@ function emptied(organization: string): string {
 }
 
 /** Everything outside the tenants' schemas as lines: names, owners, grants, definitions, rows. */
-async function everythingElse(fleet: TestFleet): Promise<string[]> {
+export async function everythingElse(fleet: TestFleet): Promise<string[]> {
   const schemas = ['public', 'audit', NEIGHBOURS];
   const rows = await fleet.query<{ line: string }>(
     `WITH spaces AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1))
