@@ -73,6 +73,10 @@ export const CATALOGS: readonly Catalog[] = [
   { name: 'pg_db_role_setting', self: 2964, of: ['pg_authid', 'setrole'], where: 'setrole <> 0' },
 ];
 
+/** The catalogs of dependencies, by oid. */
+export const PG_DEPEND = 2608;
+export const PG_SHDEPEND = 1214;
+
 export const DROPPABLE = CATALOGS.flatMap(({ name, isDroppable }) => (isDroppable === true ? [name] : []));
 
 /** Those whose objects migrations often create and drop in the same transaction. */

@@ -1,3 +1,4 @@
+import { PG_SHDEPEND } from './catalogs.ts';
 import { UNQUOTED_SCHEMA } from './description.ts';
 import { each, isOtherTenants } from './own-objects.ts';
 import { isOurs } from './own-transaction.ts';
@@ -38,7 +39,7 @@ export const REFERRED = `WITH named AS MATERIALIZED (
              UNION ALL SELECT d.refclassid, d.refobjid, d.age
              FROM (SELECT m.classid, m.objid FROM named m UNION SELECT x.classid, x.objid FROM parts x) p,
                ${dependsOn('pg_shdepend', '(d.dbid = (SELECT b.oid FROM pg_catalog.pg_database b WHERE b.datname = current_database()))')}
-             WHERE has_owners AND d.refclassid = 'pg_catalog.pg_authid'::regclass
+             WHERE ${PG_SHDEPEND} = ANY (written) AND d.refclassid = 'pg_catalog.pg_authid'::regclass
            )
            SELECT f.*, false AS is_moved FROM (
              SELECT r.refclassid, r.refobjid, first_id + first_age - max(r.age) AS id FROM referred r

@@ -156,18 +156,20 @@ const STAY_WITHIN = routine(
        largest bigint;
        outside text;
      BEGIN
-       IF NOT (drops OR thorough) AND NOT EXISTS (
-         SELECT FROM (
-           SELECT l.mode, l.relation::regclass::text AS name
-           FROM pg_lock_status() l
-           WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND (l.relation >= '16384' OR l.mode NOT IN ${WEAK})
-           OFFSET 0
-         ) held
-         WHERE NOT starts_with(held.name, quote_ident(tenant_schema) || '.') AND NOT starts_with(held.name, 'pg_toast.')
-           AND CASE split_part(held.name, '.', 1)
-             WHEN 'tenantctl' THEN held.mode NOT IN ${WEAK} OR ${isWriteToStateSql(`substr(held.name, ${'tenantctl.'.length + 1})`, 'held.mode')}
-             ELSE held.mode NOT IN ${WEAK} OR starts_with(held.name, '"') OR split_part(held.name, '.', 1) <> ALL (shared) END) THEN
-         RETURN;
+       IF NOT (drops OR thorough) THEN
+         IF NOT EXISTS (
+           SELECT FROM (
+             SELECT l.mode, l.relation::regclass::text AS name
+             FROM pg_lock_status() l
+             WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND (l.relation >= '16384' OR l.mode NOT IN ${WEAK})
+             OFFSET 0
+           ) held
+           WHERE NOT starts_with(held.name, quote_ident(tenant_schema) || '.') AND NOT starts_with(held.name, 'pg_toast.')
+             AND CASE split_part(held.name, '.', 1)
+               WHEN 'tenantctl' THEN held.mode NOT IN ${WEAK} OR ${isWriteToStateSql(`substr(held.name, ${'tenantctl.'.length + 1})`, 'held.mode')}
+               ELSE held.mode NOT IN ${WEAK} OR starts_with(held.name, '"') OR split_part(held.name, '.', 1) <> ALL (shared) END) THEN
+           RETURN;
+         END IF;
        END IF;
        own := quote_ident(tenant_schema) || '.';
        noted := coalesce(nullif(current_setting('tenantctl.own', true), ''), '{}')::bigint[];

@@ -1,12 +1,9 @@
 import { literal } from '../../db/sql.ts';
 import { BY_INDEX, routine } from '../state/routine.ts';
-import { CATALOGS, type Catalog } from './catalogs.ts';
+import { CATALOGS, PG_DEPEND, PG_SHDEPEND, type Catalog } from './catalogs.ts';
 import { each, writesOf } from './own-objects.ts';
 import { isOurs } from './own-transaction.ts';
 import { IS_OTHER_TENANTS_OBJECT, REFERRED } from './references.ts';
-
-const PG_DEPEND = 2608;
-const PG_SHDEPEND = 1214;
 
 /** The catalogs whose writes are counted, by oid. */
 export const COUNTED: readonly number[] = [
@@ -53,12 +50,10 @@ function spaceOf({ of, schema, space }: Catalog): string {
     : `(SELECT o.${column} FROM pg_catalog.${object} o WHERE o.oid = r.${oid})`;
 }
 
-/** Branches of a CASE on the oid of a catalog. */
-function searches(catalogs: readonly Catalog[]): string {
+/** By the oid of the catalog. */
+function searches(catalogs: readonly Catalog[]): [self: number, queries: string][] {
   const bySelf = Map.groupBy(catalogs, ({ self }) => self);
-  return [...bySelf]
-    .map(([self, some]) => `WHEN ${self} THEN\n             ${some.map(search).join('\n             ')}`)
-    .join('\n           ');
+  return [...bySelf].map(([self, some]) => [self, some.map(search).join('\n             ')]);
 }
 
 /** Those that most migrations write: rows_outside searches them itself. */
@@ -72,7 +67,9 @@ export const SEARCH_CATALOG = routine(
        -- Null if this version lacks it.
        IF has_table_privilege(searched, 'SELECT') THEN
          CASE searched
-           ${searches(CATALOGS.filter((catalog) => !isOftenWritten(catalog)))}
+           ${searches(CATALOGS.filter((catalog) => !isOftenWritten(catalog)))
+             .map(([self, queries]) => `WHEN ${self} THEN\n             ${queries}`)
+             .join('\n           ')}
          END CASE;
        END IF;
      END`,
@@ -117,39 +114,56 @@ const ROUTINE_MAY_GRANT = `EXISTS (
              WHERE p.prosrc ~* '\\y(grant|revoke|execute)\\y')`;
 
 /**
+ * The query for the catalogs that this transaction has written, how often, and how many of the rows are the schema's own,
+ * where that is known. Without counters, how often is null.
+ */
+const WRITTEN_CATALOGS = `SELECT c.oid, CASE WHEN current_setting('track_counts') = 'on' THEN ${writesOf('c.oid')} - coalesce(c.noted, 0) END,
+             CASE c.oid
+               WHEN 1259 THEN own_classes
+               WHEN 2615 THEN (SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.oid = own AND ${isOurRow('n')}) END
+           FROM unnest(${COUNTED_OIDS}, noted) AS c (oid, noted)
+           WHERE c.oid = ANY (written) AND c.oid NOT IN (${PG_DEPEND}, ${PG_SHDEPEND})`;
+
+/** Branches of an IF on the oid of a catalog. */
+const OFTEN_NEEDED = searches(CATALOGS.filter(isOftenWritten))
+  .map(([self, queries]) => `IF catalog = ${self} THEN\n             ${queries}`)
+  .join('\n           ELS');
+
+/**
  * Each of the schema's own rows that has this transaction's id was written at least once, and so was each type that it
  * created and dropped. If a catalog was written no more often than that, it need not be searched.
+ *
+ * It has few expressions, since the session keeps a plan for each: at every change of a table the server looks at all of
+ * them, and after many changes it makes all of them anew.
  */
 export const ROWS_OUTSIDE = routine(
   'rows_outside(tenant_schema text, since bigint, largest bigint, noted bigint[], columns boolean) RETURNS TABLE (of_catalog text, of_oid oid, written_by bigint, in_schema boolean, is_referred boolean)',
   `DECLARE
-       -- No object is in schema 0.
-       own oid := coalesce(to_regnamespace(quote_ident(tenant_schema))::oid, 0);
-       is_counting boolean := current_setting('track_counts') = 'on';
-       has_references boolean := false;
-       has_owners boolean := false;
+       own oid;
+       written oid[];
        first_id bigint;
        first_age integer;
        last_age integer;
        changed oid[];
        passing oid[];
-       ignored pg_lsn;
        own_classes bigint;
        own_relations oid[];
        referring oid[];
-       written bigint[] := ${WRITES};
        catalog oid;
        times bigint;
        own_rows bigint;
        w record;
      BEGIN
-       IF is_counting AND written = noted THEN
+       -- No object is in schema 0.
+       SELECT coalesce(to_regnamespace(quote_ident(tenant_schema))::oid, 0),
+         array_agg(c.oid) FILTER (WHERE current_setting('track_counts') <> 'on' OR ${writesOf('c.oid')} <> coalesce(c.noted, 0))
+       INTO own, written FROM unnest(${COUNTED_OIDS}, noted) AS c (oid, noted);
+       IF written IS NULL THEN
          RETURN;
        END IF;
        -- A subtransaction has an id of its own, later than all that wrote anything here before.
        BEGIN
-         ignored := pg_logical_emit_message(true, 'tenantctl', '');
-         first_id := txid_current();
+         first_id := CASE WHEN pg_logical_emit_message(true, 'tenantctl', '') IS NOT NULL THEN txid_current() END;
          SELECT max(age(l.transactionid)), min(age(l.transactionid)), array_agg(DISTINCT l.relation) FILTER (WHERE l.locktype = 'relation'),
            array_agg(DISTINCT l.objid) FILTER (WHERE l.locktype = 'object')
          INTO first_age, last_age, changed, passing FROM pg_lock_status() l
@@ -159,45 +173,27 @@ export const ROWS_OUTSIDE = routine(
            WHEN 'object' THEN l.mode = 'AccessExclusiveLock' AND l.classid = 'pg_type'::regclass
            ELSE false END;
          ${SPLIT_CHANGED};
-         FOR nth IN 1 .. cardinality(written) LOOP
-           times := written[nth] - coalesce(noted[nth], 0);
-           CONTINUE WHEN is_counting AND times = 0;
-           own_rows := NULL;
-           catalog := (${COUNTED_OIDS})[nth];
-           CASE catalog
-           WHEN ${PG_DEPEND} THEN
-             has_references := true;
-             CONTINUE;
-           WHEN ${PG_SHDEPEND} THEN
-             has_owners := true;
-             CONTINUE;
-           WHEN 1259 THEN
-             own_rows := own_classes;
-           WHEN 1249 THEN
-             IF NOT columns THEN
-               CONTINUE WHEN NOT ${ROUTINE_MAY_GRANT};
-             END IF;
-             own_rows := ${OWN_ROWS.attribute};
-           WHEN 1247 THEN
+         FOR catalog, times, own_rows IN ${WRITTEN_CATALOGS} LOOP
+           IF catalog = 1247 THEN
              own_rows := ${OWN_ROWS.type};
              IF passing IS NOT NULL THEN
                own_rows := own_rows + ${PASSED_TYPES};
              END IF;
-           WHEN 1255 THEN
+           ELSIF catalog = 1249 THEN
+             IF NOT columns THEN
+               CONTINUE WHEN NOT ${ROUTINE_MAY_GRANT};
+             END IF;
+             own_rows := ${OWN_ROWS.attribute};
+           ELSIF catalog = 1255 THEN
              own_rows := ${OWN_ROWS.proc};
-           WHEN 2615 THEN
-             own_rows := (SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.oid = own AND ${isOurRow('n')});
-           ELSE
-             NULL;
-           END CASE;
-           CONTINUE WHEN is_counting AND own_rows = times;
-           CASE catalog
-           ${searches(CATALOGS.filter(isOftenWritten))}
+           END IF;
+           CONTINUE WHEN own_rows = times;
+           ${OFTEN_NEEDED}
            ELSE
              RETURN QUERY SELECT * FROM tenantctl.search_catalog(catalog, tenant_schema, since, own, first_id, first_age, last_age);
-           END CASE;
+           END IF;
          END LOOP;
-         IF has_references OR has_owners THEN
+         IF written && '{${PG_DEPEND},${PG_SHDEPEND}}'::oid[] THEN
            FOR w IN ${REFERRED} LOOP
              IF NOT w.is_moved THEN
                CONTINUE WHEN NOT ${IS_OTHER_TENANTS_OBJECT};

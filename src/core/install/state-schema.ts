@@ -96,7 +96,8 @@ const UPGRADES: readonly (readonly string[])[] = [
   [],
   // Routines only. 23: spread_routines; stay_within knows a lock of Citus.
   [],
-  // Routines only. 24: stamp_new reads the history where it must.
+  // Routines only. 24: stamp_new reads the history where it must; 25: rows_outside keeps fewer plans.
+  [],
   [],
 ];
 
