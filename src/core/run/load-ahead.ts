@@ -8,7 +8,7 @@ import type { RunContext } from './run-context.ts';
  * the next question goes to the server in between. Errors appear on first use.
  */
 export async function loadAhead(
-  { examine, kept, knex, load }: RunContext,
+  { kept, knex, load }: RunContext,
   files: readonly MigrationFile[],
 ): Promise<void> {
   try {
@@ -23,7 +23,6 @@ export async function loadAhead(
     // Knex last: the migrations may have loaded their own.
     const first = loaded.find(({ up }) => typeof up !== 'string');
     if (first !== undefined) await knex(first.file);
-    if (!kept.isOff) await Promise.all(unknown.map(examine));
   } catch {
     // Whoever needs it meets the same error.
   }

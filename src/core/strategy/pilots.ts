@@ -38,10 +38,10 @@ export interface Lesson {
   isDoubted: boolean;
   /** Why the code of a migration may do something else for the next tenant, by name; see `examined`. */
   varying: ReadonlyMap<string, string>;
+  /** Examine a migration, by name: then `varying` says what is known of it. */
+  examined: ReadonlyMap<string, () => Promise<void>>;
   /** The migrations whose statements are a function of what they are answered, as long as this run lasts, by name. */
-  steady: ReadonlySet<string>;
-  /** Settle when `varying` and `steady` say what is known of a migration, by name. */
-  examined: ReadonlyMap<string, Promise<void>>;
+  findSteady: () => Promise<ReadonlySet<string>>;
   /** The plan locks shared tables: one tenant at a time. */
   locksShared: boolean;
   compiled?: CompiledPlan | 'never' | undefined;
@@ -61,7 +61,7 @@ export function lessonOf(lessons: Map<string, Lesson>, { plan }: Pick<MigrationT
     isProven: false,
     isDoubted: false,
     varying: new Map(),
-    steady: new Set(),
+    findSteady: () => Promise.resolve(new Set()),
     examined: new Map(),
     locksShared: false,
   };
@@ -89,8 +89,11 @@ export async function learn(
   apply: (record: ((name: string) => Promise<Recording>) | undefined) => Promise<Attempt<Applied>>,
 ): Promise<Attempt<Applied>> {
   const recordings = new Map<string, Recording>();
+  const names = plan.steps.map((step) => step.name);
   const record = async (name: string) => {
-    await lesson.examined.get(name);
+    await lesson.examined.get(name)?.();
+    // While the server works on this one.
+    void lesson.examined.get(names[names.indexOf(name) + 1] ?? '')?.();
     const recording = createRecording(lesson.varying.get(name));
     recordings.set(name, recording);
     return recording;
@@ -104,7 +107,7 @@ export async function learn(
   lesson.pilots += 1;
   lesson.locksShared ||= done?.locksShared === true;
   if (attempt.kind === 'done' && attempt.done.names.length === plan.steps.length) {
-    lesson.testimonies.push(testimoniesOf(lesson, plan, tenant, recordings));
+    lesson.testimonies.push(testimoniesOf(await lesson.findSteady(), plan, tenant, recordings));
     lesson.witnesses.push(tenant.schema);
     lesson.observedEffects.push(...(done?.observed ?? []));
   }
@@ -131,7 +134,7 @@ const TELLING_LENGTH = 6;
  * an extension; and if Knex has no methods of the application, whose code nobody has examined.
  */
 function testimoniesOf(
-  { steady }: Lesson,
+  steady: ReadonlySet<string>,
   { steps }: Plan,
   { schema, clerkOrgId }: MigrationTask['tenant'],
   recordings: ReadonlyMap<string, Recording>,

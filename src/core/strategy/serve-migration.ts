@@ -92,7 +92,7 @@ async function servePlan(group: PlanGroup, first: MigrationTask): Promise<void> 
     if (lesson.mayCompile) examine(group, plan);
     // If nothing is known of a plan, there will be a pilot, whatever its code says.
     const isKnown = tries > 0 || lesson.pilots > 0 || lesson.kept.size > 0;
-    if (isKnown) await Promise.all(lesson.examined.values());
+    if (isKnown) await Promise.all([...lesson.examined.values()].map((look) => look()));
     if (wantsPilot(lesson, plan) && tries < MOST_TRIES) {
       tries += 1;
       const task = (await queue.fill()) ? queue.ready.shift() : undefined;
@@ -145,40 +145,46 @@ function hasOthers({ tasks, migration }: PlanGroup): boolean {
 }
 
 /**
- * Begins to find the migrations whose code may do something else for the next tenant: see `lesson.examined`. What is
+ * Prepares to find the migrations whose code may do something else for the next tenant: see `lesson.examined`. What is
  * kept was examined then.
  */
 function examine(group: PlanGroup, { steps }: Plan): void {
   const { session, lesson } = group;
-  const [kept, varying, steady] = [new Map(lesson.kept), new Map(lesson.varying), new Set<string>()];
-  const examined = new Map<string, Promise<void>>();
+  const [kept, varying] = [new Map(lesson.kept), new Map(lesson.varying)];
+  const examined = new Map<string, () => Promise<void>>();
   // What only this process can send again is not worth learning for two tenants.
   const mayLearn = hasOthers(group);
   const isDisturbed = disturbances(group);
-  const look = async ({ file, name }: Step) => {
+  const isSteady = async ({ file }: Step) => {
     const verdict = await session.context.examine(file);
-    const reason = whyCodeDiffers(file, verdict);
-    const isFixed = verdict.kind === 'fixed';
-    const isSteady = (isFixed || verdict.kind === 'pure') && !(await isDisturbed(file, verdict));
-    if (isSteady) steady.add(name);
-    const isLearned = mayLearn && verdict.kind !== 'varying' && (isSteady || !isFixed);
-    if (reason !== undefined && !isLearned) varying.set(name, reason);
+    return (verdict.kind === 'fixed' || verdict.kind === 'pure') && !(await isDisturbed(file, verdict));
+  };
+  const look = async (step: Step) => {
+    const verdict = await session.context.examine(step.file);
+    const reason = whyCodeDiffers(step.file, verdict);
+    const mayDiffer = verdict.kind === 'varying' || (verdict.kind === 'fixed' && !(await isSteady(step)));
+    if (reason !== undefined && (mayDiffer || !mayLearn)) varying.set(step.name, reason);
   };
   for (const step of steps) {
     const { file, name } = step;
-    if (file.format === 'sql') steady.add(name);
     if (varying.has(name) || file.format === 'sql') continue;
     const shown = kept.get(name)?.shown;
     const code = shown !== undefined && 'interactive' in shown ? shown.code : undefined;
     const isForgotten = mayLearn && code === 'fixed';
     if (isForgotten) kept.delete(name);
-    if (shown === undefined || isForgotten) examined.set(name, look(step));
+    if (shown === undefined || isForgotten) examined.set(name, () => look(step));
     else if ('interactive' in shown && code !== undefined) varying.set(name, shown.interactive);
   }
   lesson.kept = kept;
   lesson.varying = varying;
-  lesson.steady = steady;
   lesson.examined = examined;
+  lesson.findSteady = async () => {
+    const code = steps.filter(({ name }) => examined.has(name));
+    const areSteady = await Promise.all(code.map(isSteady));
+    const steady = code.filter((_, at) => areSteady[at]);
+    const sql = steps.filter(({ file }) => file.format === 'sql');
+    return new Set([...sql, ...steady].map(({ name }) => name));
+  };
 }
 
 /** What keeps a plan from being compiled, whatever it sends. */
