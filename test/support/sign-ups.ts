@@ -2,13 +2,10 @@ import { provisionTenant, type ProvisionOptions } from '../../src/core/tenant/pr
 import type { Database } from '../../src/db/database.ts';
 import type { RunEvent } from '../../src/core/report/event.ts';
 import type { TestFleet } from './fleet.ts';
-import type { Way } from './ways.ts';
-
-/** In parts: cut where a migration reads an answer, or runs with Knex. */
-export type SignUpWay = Way | 'in parts';
+import { wayOf, type Way } from './ways.ts';
 
 export interface SignUp {
-  readonly way: SignUpWay;
+  readonly way: Way;
   readonly warnings: readonly string[];
 }
 
@@ -41,15 +38,13 @@ const WATCH = `
 /** Records from now on how tenants become ACTIVE. Returns the way of one. */
 export async function watchActivations({
   query,
-}: Pick<TestFleet, 'query'>): Promise<(org: string) => Promise<SignUpWay>> {
+}: Pick<TestFleet, 'query'>): Promise<(org: string) => Promise<Way>> {
   await query(WATCH);
   return async (organization) => {
     const rows = await query<{ text: string }>('SELECT text FROM sign_ups.activations WHERE org = $1', [
       organization,
     ]);
-    const text = rows[0]?.text ?? '';
-    if (text.includes('tenantctl.enter')) return 'in one string';
-    return text.includes('tenantctl.leave') ? 'in parts' : 'interactively';
+    return wayOf(rows[0]?.text ?? '');
   };
 }
 

@@ -1,6 +1,9 @@
 import type { TestFleet } from './fleet.ts';
 
-/** How a tenant was served: the text that wrote its last history row has the whole transaction, its end, or neither. */
+/**
+ * How a tenant was served: in one string; in parts, cut where a migration reads an answer or runs with Knex; or
+ * interactively. The text that wrote its last history row has the whole transaction, its end, or neither.
+ */
 export type Way = 'in one string' | 'in parts' | 'interactively';
 
 /** Records from now on how history rows are written or deleted. Returns the last way of each tenant. */
@@ -45,7 +48,8 @@ export async function timesApplied(
   return new Map(rows.map(({ clerk_org_id, times }) => [clerk_org_id, times]));
 }
 
-function wayOf(text: string): Way {
+/** @param text the one that ended the transaction, or part of it */
+export function wayOf(text: string): Way {
   if (text.includes('tenantctl.enter')) return 'in one string';
-  return text.includes('tenantctl.leave') ? 'in parts' : 'interactively';
+  return /tenantctl\.(?:leave|stamp_new)/.test(text) ? 'in parts' : 'interactively';
 }
