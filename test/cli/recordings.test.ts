@@ -135,8 +135,36 @@ test(
   },
 );
 
+const ASKS_OF_ALL = `
+  export async function up(knex) {
+    const { rows } = await knex.raw("SELECT FROM information_schema.tables WHERE table_name = 'notes'");
+    if (rows.length > 0) await knex.schema.createTable('more', (table) => table.increments());
+  }
+`;
+
+test('a migration that sees the tables of all tenants is run with Knex for each', async () => {
+  const fleet = await createFleet([]);
+  const { project, query } = fleet;
+  await project.write(`${FOLDER}/20260101000000_more.js`, ASKS_OF_ALL);
+  const wayOf = await watchActivations(fleet);
+  const signUp = async (organization: string) => {
+    const call = { cwd: project.folder, env: fleet.testDatabase.env };
+    expect(await tenantctl(['tenant', 'provision', organization], call)).toMatchObject({ exitCode: 0 });
+    return wayOf(organization);
+  };
+
+  expect(await signUp('one')).toBe('interactively');
+  expect(await signUp('three')).toBe('in parts');
+  const why = 'it asks information_schema.tables without a condition on the schema';
+  expect(
+    await query(
+      `SELECT body::jsonb -> 'shown' -> 'interactive' AS why FROM tenantctl.recordings WHERE stem > '2026'`,
+    ),
+  ).toEqual([{ why }]);
+});
+
 test(
-  'of code that can tell one process from another it is kept that Knex runs it; a fleet shows what it sends in this process',
+  'of code that can tell one process from another it is kept that Knex runs it; beside code that varies, it runs for each tenant of a fleet, too',
   { timeout: 60_000 },
   async () => {
     const fleet = await createFleet([]);
@@ -170,7 +198,9 @@ test(
       );
     const { exitCode, stderr } = await tenantctl(['migrate', 'tenants', '--verbose'], call);
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    expect(stderr).toContain('clock.js is run for every tenant separately: it uses Date.now in line 1.');
+    expect(stderr).toContain(
+      'clock.js is run for every tenant separately: it uses Date.now in line 1; 20260101000002_environment.js: it uses process.env.NOT_SET in line 1.',
+    );
   },
 );
 

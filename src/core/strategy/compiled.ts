@@ -2,6 +2,7 @@ import type { Piece, Recording } from '../../db/knex/recording.ts';
 import type { Direction } from '../files/load.ts';
 import type { Limits } from '../guard/limits.ts';
 import type { Shown } from '../recordings/shown.ts';
+import { catalogQuestion } from '../statements/catalog-question.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 
 /** What a tenant was sent by a migration, or why others may be sent something else. */
@@ -102,6 +103,14 @@ export function transactionsOf(steps: readonly CompiledStep[]): (readonly Compil
     if (step.needsCommit && at < steps.length - 1) transactions.push([]);
   }
   return transactions;
+}
+
+/** What pieces read of the catalog without saying of which schema: every tenant that is added may change the answer. */
+export function readOfAll(pieces: readonly Piece[]): string | undefined {
+  const asked = pieces.flatMap(({ text, answer }) =>
+    answer === undefined ? [] : (catalogQuestion(text) ?? []),
+  );
+  return asked[0] && `it asks ${asked[0]} without a condition on the schema`;
 }
 
 export function isSame(one: readonly Piece[], other: readonly Piece[]): boolean {

@@ -8,7 +8,7 @@ import { mayNameHistory } from '../target/history.ts';
 import { needsCommit } from '../statements/needs-commit.ts';
 import type { ShownRecording } from '../recordings/shown.ts';
 import type { RunContext } from '../run/run-context.ts';
-import { isSame, type KeptLimits, type KeptStep } from './compiled.ts';
+import { isSame, readOfAll, type KeptLimits, type KeptStep } from './compiled.ts';
 import type { MigrationWork } from './migration-work.ts';
 import { lessonOf, type Lesson } from './pilots.ts';
 
@@ -77,7 +77,10 @@ async function shownBy(
   const verdict = await context.examine(file);
   const ofCode = whyCodeDiffers(file, verdict);
   const interactive =
-    dependence ?? (isUnread ? 'it has SQL that only the server can read' : undefined) ?? ofCode;
+    dependence ??
+    (isUnread ? 'it has SQL that only the server can read' : undefined) ??
+    ofCode ??
+    readOfAll(pieces);
   const isCommitted = texts.some(needsCommit);
   const limits =
     interactive === undefined

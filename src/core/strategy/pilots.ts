@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Attempt } from '../serve/work.ts';
 import {
   compileStep,
+  readOfAll,
   type CompiledPlan,
   type CompiledStep,
   type KeptStep,
@@ -130,8 +131,9 @@ export async function learnEffects(
 const TELLING_LENGTH = 6;
 
 /**
- * What a tenant has shown. It is certain if the code is steady; if no text names the tenant, and none creates or drops
- * an extension; and if Knex has no methods of the application, whose code nobody has examined.
+ * What a tenant has shown. It is certain if the code is steady; if no text names the tenant, none reads what all tenants
+ * have, and none creates or drops an extension; and if Knex has no methods of the application, whose code nobody has
+ * examined.
  */
 function testimoniesOf(
   steady: ReadonlySet<string>,
@@ -145,7 +147,8 @@ function testimoniesOf(
   return new Map(
     [...recordings].map(([name, { pieces, dependence, isDoubtful }]): [string, Testimony] => {
       const namesTenant = pieces.some(({ text }) => names.some((own) => text.includes(own)));
-      const isCertain = steady.has(name) && !isDoubtful && !isExtended && !namesTenant;
+      const isOwn = !namesTenant && readOfAll(pieces) === undefined;
+      const isCertain = steady.has(name) && !isDoubtful && !isExtended && isOwn;
       return [name, { pieces, dependence, isCertain }];
     }),
   );
