@@ -47,7 +47,7 @@ export const NODE_AWAY =
 
 /** Whether a node refused a statement, and not the coordinator. @param where the CONTEXT of the error */
 export function isFromNode(where: string | undefined): boolean {
-  return where?.startsWith('while executing command on ') === true;
+  return /^while executing command on /m.test(where ?? '');
 }
 
 /** A query at a node: tables whose names only the server knows, by query_to_xml. Nothing is created there. @param queries SQL for their text as JSON */

@@ -156,6 +156,22 @@ test("a table's key by a sequence may come after a foreign key to a reference ta
   expect(await fleet.tables('org_5')).toEqual(['notes', 'tags']);
 });
 
+test('what a node refuses says where to read what nodes do not take', async () => {
+  const fleet = await createCitusFleet(['org_a']);
+  await fleet.add(
+    '20250101000003_reads.sql',
+    `-- migrate:up
+     CREATE FUNCTION notes_of(int) RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM notes WHERE n = $1';
+     INSERT INTO notes (n) VALUES (1);`,
+  );
+  await fleet.migrate();
+  await fleet.add('20250101000004_calls.sql', '-- migrate:up\nSELECT notes_of(n) FROM notes;');
+
+  const { error } = resultOf(await fleet.migrate(), 'org_a');
+
+  expect(error?.hint).toMatch(/^A node of the Citus cluster refused it\. docs\/citus\.md/);
+});
+
 test('a migration that fails while a tenant is provisioned leaves no schema', async () => {
   const fleet = await createCitusFleet([]);
   await fleet.add('20250101000003_fails.sql', '-- migrate:up\nSELECT 1/0;\n-- migrate:down\n');

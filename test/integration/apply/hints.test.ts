@@ -191,6 +191,12 @@ test.each([
     /^Neither the schema nor public has it/,
     undefined,
   ],
+  [
+    "SELECT query_to_xml('SELECT FROM go' || 'ne.sought', true, true, '')",
+    '42P01',
+    /^Neither the schema nor public has it/,
+    undefined,
+  ],
 ])(
   'what fails for a schema or a search_path of its own says so, and what it does outside: %s',
   async (text, sqlstate, hint, outside) => {

@@ -52,6 +52,21 @@ test('each change of a schema is seen as exactly that', async () => {
   expect(kinds.size).toBeGreaterThan(40);
 });
 
+test('when a column got its type, which newer servers note in its options, is not part of its shape', async () => {
+  const server = await createDatabase();
+  const database = await server.open();
+  await server.query(createShaped('shaped'));
+  const before = await allShapes(database, 'shaped');
+  // As those servers do: for all columns but those of indexes.
+  await server.query(`UPDATE pg_attribute SET attoptions = ARRAY['pg_attver=' || attnum] || attoptions
+    WHERE attnum > 0 AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'shaped'::regnamespace AND relkind NOT IN ('i', 'I'))`);
+  expect(await allShapes(database, 'shaped')).toEqual(before);
+  await server.query(
+    `UPDATE pg_attribute SET attoptions = attoptions || '{n_distinct=5}' WHERE attoptions::text = '{pg_attver=1}'`,
+  );
+  expect(JSON.stringify(await allShapes(database, 'shaped'))).toContain("SET (n_distinct='5')");
+});
+
 test('the name of the schema is not part of its shape', async () => {
   const server = await createDatabase();
   const database = await server.open();
